@@ -1,0 +1,53 @@
+# `make` lists the targets.  Each makes the environment it needs, in .venv/.
+
+PYTHON ?=
+BIN := .venv/bin
+
+.PHONY: help demo test lint setup run-env dev-env
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    run the sample scheduler; Ctrl-C stops it"
+	@echo "make test    run the tests, those of the documentation included"
+	@echo "make lint    check format, style, types and the layers of the imports"
+	@echo "make setup   make the environment and install the commit hooks"
+	@echo
+	@echo "Each needs Python 3.11 or newer; PYTHON=/path/to/python chooses one."
+
+# Where there is a terminal the demo becomes its foreground job, so that Ctrl-C reaches the
+# scheduler alone: make would end with an error of its own.
+demo: run-env
+	@echo "The sample scheduler starts, with its state and logs in a scratch folder.  Each full minute"
+	@echo "testJob0 runs; each even one average waits for it, and report for both."
+	@echo
+	@echo "To try in another terminal, in this folder:"
+	@echo "  $(BIN)/scheduler status"
+	@echo "  $(BIN)/scheduler logs testJob0 --follow"
+	@echo "  $(BIN)/scheduler plan"
+	@echo "  $(BIN)/scheduler why corrected"
+	@echo
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/python scheduler.py start --scheduler_name demo --mode test
+
+# Most of the time the tests wait for processes: hence more workers than small machines have cores.
+test: dev-env
+	@$(BIN)/python -m pytest -n 4
+
+lint: dev-env
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/python -m pyright
+	@$(BIN)/lint-imports
+
+setup: dev-env
+	@if git rev-parse --git-dir >/dev/null 2>&1; then \
+	  $(BIN)/python -m pre_commit install || echo "the commit hooks could not be installed"; \
+	else \
+	  echo "no git repository here: no commit hooks installed"; \
+	fi
+
+run-env:
+	@PYTHON="$(PYTHON)" sh .ci/environment
+
+dev-env:
+	@PYTHON="$(PYTHON)" sh .ci/environment dev

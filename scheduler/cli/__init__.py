@@ -1,0 +1,1 @@
+"""The command line: the tree of verbs, and what each prints."""

@@ -1,0 +1,1 @@
+"""What happens next: values in, values out; no clock and no I/O."""

@@ -1,0 +1,439 @@
+"""The engine's state: tasks that are not ended, fates that may still be asked for, and indexes.
+
+The only mutable thing of the engine.  It keeps its indexes true and remembers what changed; the
+rules are in `readiness`, `planning`, `admission` and `asks`, the order of their calls in `engine`.
+
+Cost matters here: what an event touches may depend on what waits for the task it names, never on
+how many routines or ended tasks there are.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from heapq import heappop, heappush
+from typing import TypedDict, Unpack
+
+from scheduler.engine.states import TRANSITIONS, UNSTARTED, Cause, TaskState
+from scheduler.engine.task import Attempt, Origin, RoutineState, SkippedRun, Task, TaskId
+from scheduler.registry.registry import Registry
+from scheduler.registry.routine import On
+from scheduler.zones import to_instant
+
+#: what a task waits for, once covers have been followed
+Target = tuple[TaskId, On]
+#: (the waiting task, the number of its need)
+Link = tuple[TaskId, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One task that a task waits for, as bound by the registry."""
+
+    task: TaskId
+    on: On
+    takes_stand_in: bool = False
+    is_own: bool = False  # of the same routine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a need stands: met, still open, lost, or moot, which is not needed any more."""
+
+    kind: str  # one of MET, OPEN, LOST, MOOT
+    target: TaskId  # the task waited for, covers followed
+    why: str = ""
+    root: TaskId | None = None  # of a lost one: where the trouble began
+    stand_in: TaskId | None = None
+
+
+MET, OPEN, LOST, MOOT = "met", "open", "lost", "moot"
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Numbers of needs, of which the lowest is asked for: it does not tell how they got in."""
+
+    _all: dict[int, None] = field(default_factory=dict[int, None])
+    _heap: list[int] = field(default_factory=list[int])
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, number: int) -> None:
+        """Put a number in."""
+        if number not in self._all:
+            self._all[number] = None
+            heappush(self._heap, number)
+
+    def discard(self, number: int) -> None:
+        """Take a number out, if it is in."""
+        self._all.pop(number, None)
+
+    def lowest(self) -> int:
+        """Return the lowest number; there must be one."""
+        while self._heap[0] not in self._all:
+            heappop(self._heap)
+        return self._heap[0]
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """A task that is not ended, with what it waits for."""
+
+    task: Task
+    needs: tuple[Need, ...] = ()
+    standings: list[Standing] = field(default_factory=list[Standing])
+    unmet: dict[Target, int] = field(default_factory=dict[Target, int])  # with how many needs
+    opens: Numbers = field(default_factory=Numbers)
+    losts: Numbers = field(default_factory=Numbers)
+    moots: Numbers = field(default_factory=Numbers)
+    killed_for: Cause | None = None  # what it becomes when its process is gone
+    is_late: bool = False  # runs in one of the slots for what was late
+
+    @property
+    def is_unstarted(self) -> bool:
+        """Return whether no attempt of it is under way."""
+        return self.task.state in UNSTARTED
+
+    @property
+    def keeps_its_turn(self) -> bool:
+        """Return whether the backlog rule applies: it is due by the registry and not by hand."""
+        return self.is_unstarted and not self.task.by_hand
+
+
+class Changes(TypedDict, total=False):
+    """Fields of a task that may change together with its state."""
+
+    attempts: tuple[Attempt, ...]
+    cover: TaskId | None
+    root: TaskId | None
+    by_hand: bool
+    arguments: str | None
+    place: datetime
+    stand_ins: tuple[tuple[TaskId, TaskId], ...]
+
+
+class Board:
+    """All that the engine knows.  Dicts keep the order in which things were put in: no chance."""
+
+    def __init__(self, registry: Registry, planned_until: datetime) -> None:
+        self.registry = registry
+        self.rank = {name: number for number, name in enumerate(registry.order)}
+        self.planned_until = planned_until
+        self.since = planned_until  # of the start or the last wake: what is older is late
+        self.routines: dict[str, RoutineState] = {}
+        self.live: dict[TaskId, Entry] = {}
+        self.ended: dict[str, dict[datetime, Task]] = {}
+        self.runs: dict[str, list[SkippedRun]] = {}
+        self.ahead: dict[TaskId, None] = {}  # to be cancelled when their instants come
+        self.unstarted: dict[str, list[datetime]] = {}  # those that keep their turn, in order
+        self.running: dict[str, dict[TaskId, None]] = {}
+        self.running_count = 0
+        self.running_late = 0  # of those, in the slots for what was late
+        self.freed: dict[str, None] = {}  # routines of which an attempt ended
+        # upstream routine -> instant -> downstream routine -> links
+        self.waiters: dict[str, dict[datetime, dict[str, dict[Link, None]]]] = {}
+        self.wanting_stand_in: dict[str, dict[Link, None]] = {}
+        # routine -> task -> the numbers of its needs that must be looked up again
+        self.dirty: dict[str, dict[TaskId, dict[int, None]]] = {}
+        self.attention: list[tuple[int, str]] = []  # a heap: routines that a pass must come to
+        self.made_ready: dict[TaskId, None] = {}  # or given another place
+        self.made_unready: dict[TaskId, None] = {}
+        self.changed_tasks: dict[TaskId, None] = {}
+        self.changed_runs: dict[tuple[str, datetime], SkippedRun | None] = {}
+        self.changed_routines: dict[str, None] = {}
+        self.changed_ahead: dict[TaskId, bool] = {}
+
+    def adopt_registry(self, registry: Registry) -> None:
+        """Go on with another registry."""
+        self.registry = registry
+        self.rank = {name: number for number, name in enumerate(registry.order)}
+        self.attention = []
+        for name in self.dirty:  # in the new order
+            self.attend(name)
+
+    # -- what there is ---------------------------------------------------------------------
+
+    def task(self, id: TaskId) -> Task | None:
+        """Return the record of a task, if the engine still has it."""
+        entry = self.live.get(id)
+        if entry is not None:
+            return entry.task
+        return self.ended.get(id.routine, {}).get(id.instant)
+
+    def run_of(self, id: TaskId) -> SkippedRun | None:
+        """Return the run of skipped instants that the task lies in, if the engine still has it."""
+        runs = self.runs.get(id.routine)
+        if not runs:
+            return None
+        index = bisect_right(runs, id.instant, key=lambda run: run.first)
+        return runs[index - 1] if index and runs[index - 1].holds(id.instant) else None
+
+    def cover_of(self, id: TaskId) -> TaskId | None:
+        """Return the newer task that runs in place of this one, if one does."""
+        task = self.task(id)
+        if task is not None:
+            return task.cover if task.cause is Cause.COVERED else None
+        run = self.run_of(id)
+        return run.cover if run is not None else None
+
+    def is_recorded(self, id: TaskId) -> bool:
+        """Return whether the task has a fate or is on its way to one."""
+        return self.task(id) is not None or self.run_of(id) is not None
+
+    def newest_unstarted(self, routine: str) -> TaskId | None:
+        """Return the newest due task of a routine that keeps its turn."""
+        instants = self.unstarted.get(routine)
+        return TaskId(routine, instants[-1]) if instants else None
+
+    # -- changes ---------------------------------------------------------------------------
+
+    def add(self, task: Task, needs: tuple[Need, ...] = ()) -> Entry:
+        """Take in a task that is not ended."""
+        entry = self.live[task.id] = Entry(task=task, needs=needs)
+        self.ended.get(task.routine, {}).pop(task.instant, None)
+        self._index(entry)
+        self.changed_tasks[task.id] = None
+        return entry
+
+    def move(
+        self, entry: Entry, cause: Cause, reason: str, at: datetime, **changes: Unpack[Changes]
+    ) -> None:
+        """Bring a task to the state that the table gives; a move that it lacks is our mistake."""
+        task = entry.task
+        state = TRANSITIONS[task.state, cause]
+        self._unindex(entry)
+        entry.task = replace(
+            task,
+            state=state,
+            cause=cause,
+            reason=reason,
+            changed_at=at if state is not task.state else task.changed_at,
+            **{"root": None, **changes},  # type: ignore[arg-type]  # mypy: no TypedDict in **
+        )
+        self.changed_tasks[task.id] = None
+        if state is TaskState.RUNNING or state.is_end or entry.task.by_hand:
+            self.set_needs(entry, ())  # it waits for nothing any more
+        if state.is_end:
+            del self.live[task.id]
+            self.keep_ended(entry.task)
+        else:
+            self._index(entry)
+        self.touch(task.id)
+
+    def keep_ended(self, task: Task) -> None:
+        """Take in a task that is ended, for what may still wait for it."""
+        self.ended.setdefault(task.routine, {})[task.instant] = task
+        if task.state is TaskState.SUCCEEDED:
+            self._note_success(task.id)
+
+    def _note_success(self, id: TaskId) -> None:
+        state = self.routines.get(id.routine)
+        if state is None or (state.last_success is not None and state.last_success >= id.instant):
+            return
+        self.set_routine(replace(state, last_success=id.instant))
+        for link in list(self.wanting_stand_in.get(id.routine, ())):
+            self._soil(link)
+
+    def set_routine(self, state: RoutineState) -> None:
+        """Keep what is remembered of a routine."""
+        self.routines[state.name] = state
+        self.changed_routines[state.name] = None
+
+    def skip_run(self, run: SkippedRun) -> None:
+        """Keep a run of skipped instants; it continues the one before it where it can."""
+        runs = self.runs.setdefault(run.routine, [])
+        last = runs[-1] if runs else None
+        if last is not None and self._continues(last, run):
+            run = replace(run, first=last.first, count=last.count + run.count)
+            runs[-1] = run
+        else:
+            insort(runs, run, key=lambda one: one.first)
+        self.changed_runs[run.routine, run.first] = run
+        for instant in list(self.waiters.get(run.routine, ())):
+            if run.holds(instant):
+                self.touch(TaskId(run.routine, instant))
+
+    def _continues(self, last: SkippedRun, run: SkippedRun) -> bool:
+        if not last.cause is run.cause is Cause.DISABLED:
+            return False
+        if last.first <= self.routines[run.routine].known_since:
+            return False  # of an older trigger
+        following = self.registry.triggers.next(run.routine, to_instant(last.last))
+        return following == to_instant(run.first)
+
+    def drop_ahead(self, id: TaskId) -> bool:
+        """Forget that a task is to be cancelled; return whether it was."""
+        if id not in self.ahead:
+            return False
+        del self.ahead[id]
+        self.changed_ahead[id] = True
+        return True
+
+    def take_from_run(self, run: SkippedRun, parts: tuple[SkippedRun, ...]) -> None:
+        """Replace a run by what is left of it once one of its instants has a record of its own."""
+        runs = self.runs.setdefault(run.routine, [])
+        if run in runs:
+            runs.remove(run)
+        self.changed_runs[run.routine, run.first] = None
+        for part in parts:
+            insort(runs, part, key=lambda one: one.first)
+            self.changed_runs[part.routine, part.first] = part
+
+    # -- who waits for whom ----------------------------------------------------------------
+
+    def touch(self, id: TaskId) -> None:
+        """Note that what waits for the task must look again."""
+        for links in self.waiters.get(id.routine, {}).get(id.instant, {}).values():
+            for link in links:
+                self._soil(link)
+
+    def touch_routine(self, name: str) -> None:
+        """Note that all that waits for tasks of the routine must look again, from the beginning."""
+        for waiter in dict.fromkeys(waiter for waiter, _ in self._links(name)):
+            entry = self.live[waiter]
+            self.set_needs(entry, entry.needs)
+            self.soil(waiter).update(dict.fromkeys(range(len(entry.needs))))
+
+    def wanted(self, name: str) -> list[datetime]:
+        """Return the routine's instants that are waited for, and what covers them, in order."""
+        found: dict[datetime, None] = {}
+        for waiter, number in self._links(name):
+            id: TaskId | None = self.live[waiter].needs[number].task
+            while id is not None and id.instant not in found:
+                found[id.instant] = None
+                id = self.cover_of(id)
+        return sorted(found)
+
+    def _links(self, name: str) -> Iterator[Link]:
+        for by_routine in self.waiters.get(name, {}).values():
+            for links in by_routine.values():
+                yield from links
+
+    def _soil(self, link: Link) -> None:
+        waiter, number = link
+        entry = self.live.get(waiter)
+        if entry is not None and number < len(entry.standings):
+            self.soil(waiter)[number] = None
+
+    def soil(self, id: TaskId) -> dict[int, None]:
+        """Note that a task must be decided on again; return the needs to look up first."""
+        if id.routine not in self.dirty:
+            self.attend(id.routine)
+        return self.dirty.setdefault(id.routine, {}).setdefault(id, {})
+
+    def attend(self, name: str) -> None:
+        """Note that the pass must come to a routine, in its turn: upstream first."""
+        heappush(self.attention, (self.rank.get(name, -1), name))
+
+    def stand(self, entry: Entry, number: int, standing: Standing) -> None:
+        """Keep how one need of a task stands."""
+        link = (entry.task.id, number)
+        if number < len(entry.standings):
+            self._forget_standing(entry, number)
+            entry.standings[number] = standing
+        else:
+            entry.standings.append(standing)
+        need, target = entry.needs[number], standing.target
+        by_instant = self.waiters.setdefault(target.routine, {})
+        by_routine = by_instant.setdefault(target.instant, {})
+        by_routine.setdefault(link[0].routine, {})[link] = None
+        if standing.kind == MET:
+            return
+        key = (target, need.on)
+        entry.unmet[key] = entry.unmet.get(key, 0) + 1
+        kinds = {OPEN: entry.opens, LOST: entry.losts, MOOT: entry.moots}
+        kinds[standing.kind].add(number)
+        if need.takes_stand_in and standing.kind == LOST:
+            self.wanting_stand_in.setdefault(need.task.routine, {})[link] = None
+
+    def _forget_standing(self, entry: Entry, number: int) -> None:
+        link, old, need = (entry.task.id, number), entry.standings[number], entry.needs[number]
+        target = old.target
+        by_instant = self.waiters[target.routine]
+        by_routine = by_instant[target.instant]
+        links = by_routine[entry.task.routine]
+        links.pop(link, None)
+        if not links:
+            del by_routine[entry.task.routine]
+            if not by_routine:
+                del by_instant[target.instant]
+        if old.kind == MET:
+            return
+        key = (target, need.on)
+        entry.unmet[key] -= 1
+        if not entry.unmet[key]:
+            del entry.unmet[key]
+        for kind in (entry.opens, entry.losts, entry.moots):
+            kind.discard(number)
+        self.wanting_stand_in.get(need.task.routine, {}).pop(link, None)
+
+    def set_needs(self, entry: Entry, needs: tuple[Need, ...]) -> None:
+        """Give a task other needs; their standings must follow."""
+        for number in range(len(entry.standings)):
+            self._forget_standing(entry, number)
+        entry.needs, entry.standings = needs, []
+        self.dirty.get(entry.task.routine, {}).get(entry.task.id, {}).clear()
+
+    def sharing(self, entry: Entry, target: Target) -> Iterator[Entry]:
+        """Yield the other tasks of the routine that wait for the same."""
+        id, _ = target
+        links = self.waiters.get(id.routine, {}).get(id.instant, {}).get(entry.task.routine, {})
+        for waiter in dict.fromkeys(waiter for waiter, _ in links):
+            other = self.live.get(waiter)
+            if other is not None and other is not entry and target in other.unmet:
+                yield other
+
+    # -- indexes ---------------------------------------------------------------------------
+
+    def _index(self, entry: Entry) -> None:
+        task = entry.task
+        if entry.keeps_its_turn:
+            insort(self.unstarted.setdefault(task.routine, []), task.instant)
+        if task.state is TaskState.RUNNING:
+            self.running.setdefault(task.routine, {})[task.id] = None
+            self.running_count += 1
+            self.running_late += entry.is_late
+        elif task.state is TaskState.READY:
+            self.made_ready[task.id] = None
+
+    def _unindex(self, entry: Entry) -> None:
+        task = entry.task
+        if entry.keeps_its_turn:
+            instants = self.unstarted[task.routine]
+            index = bisect_left(instants, task.instant)
+            if index < len(instants) and instants[index] == task.instant:
+                del instants[index]
+            if not instants:
+                del self.unstarted[task.routine]
+        if task.state is TaskState.RUNNING:
+            running = self.running[task.routine]
+            del running[task.id]
+            if not running:
+                del self.running[task.routine]
+            self.running_count -= 1
+            self.running_late -= entry.is_late
+            self.freed[task.routine] = None
+        elif task.state is TaskState.READY:
+            self.made_unready[task.id] = None
+
+    def withdraw(self, entry: Entry) -> None:
+        """Take back a task that was planned in this very pass: nobody has seen it."""
+        self.set_needs(entry, ())
+        self._unindex(entry)
+        id = entry.task.id
+        del self.live[id]
+        self.changed_tasks.pop(id, None)
+        self.dirty.get(id.routine, {}).pop(id, None)
+
+    def give_place(self, entry: Entry, oldest: datetime) -> None:
+        """Let a cover take the place in the queue of the oldest task that it covers."""
+        entry.task = replace(entry.task, place=min(entry.task.place, oldest))
+        self.changed_tasks[entry.task.id] = None
+        if entry.task.state is TaskState.READY:
+            self.made_ready[entry.task.id] = None
+
+    def origin_of(self, name: str) -> Origin:
+        """Return the origin of the tasks that the registry yields for a routine."""
+        return Origin.ROUND if self.registry[name].is_by_rounds else Origin.SCHEDULED

@@ -1,0 +1,353 @@
+"""`Engine.handle`: events in, commands out; the only door (STYLE, rule 1).
+
+One pass for each event: apply it, settle what it means for what waits (upstream first), plan what
+has fallen due, settle again, give slots.  The rules are in `readiness`, `planning`, `admission`,
+`asks` and `reconcile`; here is only their order.
+"""
+
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+from typing import assert_never
+
+from scheduler.engine import asks
+from scheduler.engine.admission import Limits, Queue, admitted, enqueue
+from scheduler.engine.commands import (
+    Command,
+    ForgetRun,
+    KillAttempt,
+    RecordAhead,
+    RecordPlannedUntil,
+    RecordRoutine,
+    RecordRun,
+    RecordTask,
+    StartAttempt,
+    WakeAt,
+)
+from scheduler.engine.events import (
+    AnyEvent,
+    AttemptExited,
+    AttemptLost,
+    AttemptRefused,
+    CancelAsked,
+    ExecuteAsked,
+    MachineWoke,
+    MarkAsked,
+    RoutineExecuteAsked,
+    SchedulerStarted,
+    StopAsked,
+    TimePassed,
+    UnknownMarkAsked,
+)
+from scheduler.engine.planning import plan, settle_routine
+from scheduler.engine.readiness import unknown_tasks
+from scheduler.engine.reconcile import reconcile, start_afresh
+from scheduler.engine.retries import LOST_REASON, verdict
+from scheduler.engine.snapshot import Snapshot, board_of, snapshot_of
+from scheduler.engine.states import Cause, TaskState
+from scheduler.engine.task import Attempt, Outcome, SkippedRun, TaskId
+from scheduler.registry.registry import Registry
+from scheduler.registry.routine import InstantKind
+from scheduler.zones import to_instant, to_utc
+
+# Ended tasks of a routine that are kept before those that nothing can wait for are dropped.
+_KEPT_ENDED = 64
+
+
+class Engine:
+    """Decides what happens next.  The same events always yield the same commands."""
+
+    def __init__(self, registry: Registry, snapshot: Snapshot, limits: Limits) -> None:
+        self._board = board_of(snapshot, registry)
+        self._limits = limits
+        self._queue = Queue()
+        self._is_serving = False  # between start and stop
+        self._due: list[tuple[datetime, int, str]] = []  # next instant of each enabled routine
+        self._quiet: list[
+            tuple[datetime, int, str]
+        ] = []  # of each disabled one: no one wakes for it
+        self._woken_at: datetime | None = None
+        self._recorded_until: datetime | None = None
+        self._prune_at: dict[str, int] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether no attempt is running."""
+        return not self._board.running_count
+
+    @property
+    def registry(self) -> Registry:
+        """Return the registry in force."""
+        return self._board.registry
+
+    def snapshot(self) -> Snapshot:
+        """Return the state as plain values."""
+        return snapshot_of(self._board)
+
+    def unknown(self) -> tuple[TaskId, ...]:
+        """Return the unknown tasks that something waits for."""
+        return unknown_tasks(self._board)
+
+    def handle(self, event: AnyEvent) -> list[Command]:
+        """Apply an event and return what must be recorded, and then done, in that order."""
+        acts = self._apply(event)
+        self._settle(event.at)
+        if self._is_serving:
+            self._plan(event.at)
+            acts.extend(self._admit(event.at))
+        return [*self._records(), *acts, *self._wake()]
+
+    def _apply(self, event: AnyEvent) -> list[Command]:
+        board, at = self._board, event.at
+        match event:
+            case SchedulerStarted():
+                self._start(event)
+            case TimePassed():
+                pass
+            case MachineWoke():
+                board.since = at
+                for entry in board.live.values():
+                    if entry.task.state is TaskState.READY:
+                        board.made_ready[entry.task.id] = None
+            case AttemptExited():
+                self._end_attempt(event)
+            case AttemptRefused():
+                end = Attempt(
+                    number=event.attempt,
+                    started_at=at,
+                    ended_at=at,
+                    outcome=Outcome.REFUSED,
+                    error=event.error,
+                )
+                self._close(event.task, end, Cause.EXITED_BADLY, event.error)
+            case AttemptLost():
+                end = Attempt(
+                    number=event.attempt, started_at=at, ended_at=at, outcome=Outcome.LOST
+                )
+                self._close(event.task, end, Cause.LOST, LOST_REASON)
+            case ExecuteAsked():
+                return asks.execute(board, event.tasks, at, event.arguments)
+            case RoutineExecuteAsked():
+                return asks.execute_routine(board, event.routine, at, event.arguments)
+            case CancelAsked():
+                return asks.cancel(board, event.task, at, downstream=event.downstream)
+            case MarkAsked():
+                return asks.mark(board, event.tasks, event.cause, at)
+            case UnknownMarkAsked():
+                return asks.mark_unknown(board, event.cause)
+            case StopAsked():
+                return self._stop(event)
+            case _:
+                assert_never(event)
+        return []
+
+    # -- start and stop --------------------------------------------------------------------
+
+    def _start(self, event: SchedulerStarted) -> None:
+        board, at = self._board, event.at
+        reconcile(board, event.registry, at)
+        if event.fresh:
+            self._settle(at)
+            start_afresh(board, at)
+            board.planned_until = max(board.planned_until, at)
+        if event.assume_done:
+            for name in board.registry:
+                if board.registry[name].dependents and board.routines[name].assumed is None:
+                    asks.assume(board, name, Cause.MARKED_SUCCEEDED)
+        board.since = at
+        self._is_serving = True
+        self._due.clear()
+        self._quiet.clear()
+        for name in board.registry:
+            after = max(board.planned_until, board.routines[name].known_since)
+            self._expect(name, after, in_order=False)
+        heapify(self._due)
+        heapify(self._quiet)
+
+    def _stop(self, event: StopAsked) -> list[Command]:
+        self._is_serving = False
+        commands: list[Command] = []
+        for ids in self._board.running.values() if event.now else ():
+            for id in ids:
+                entry = self._board.live[id]
+                entry.killed_for = entry.killed_for or Cause.STOPPED
+                commands.append(KillAttempt(task=id, attempt=entry.task.attempts[-1].number))
+        return commands
+
+    # -- attempts --------------------------------------------------------------------------
+
+    def _end_attempt(self, event: AttemptExited) -> None:
+        entry = self._board.live.get(event.task)
+        if entry is None:
+            return
+        name = event.task.routine
+        routine = self._board.registry[name] if name in self._board.registry else None
+        cause, reason = verdict(event, routine, entry.killed_for)
+        end = Attempt(
+            number=event.attempt,
+            started_at=event.at,
+            ended_at=event.at,
+            outcome=Outcome.KILLED if event.killed else Outcome.EXITED,
+            code=event.code,
+            signal=event.signal,
+            error=event.error,
+        )
+        self._close(event.task, end, cause, reason)
+
+    def _close(self, id: TaskId, end: Attempt, cause: Cause, reason: str) -> None:
+        """End the running attempt of a task as ``end`` says, which lacks only its start."""
+        entry = self._board.live.get(id)
+        if entry is None or entry.task.state is not TaskState.RUNNING:
+            return  # told twice
+        last = entry.task.attempts[-1]
+        if last.number != end.number:
+            return
+        assert end.ended_at is not None
+        attempts = (*entry.task.attempts[:-1], replace(end, started_at=last.started_at))
+        self._board.move(
+            entry, cause, reason, end.ended_at, attempts=attempts, by_hand=False, arguments=None
+        )
+
+    # -- the pass --------------------------------------------------------------------------
+
+    def _settle(
+        self, at: datetime, due: Collection[str] = (), after: datetime | None = None
+    ) -> None:
+        """Plan what is due and decide on all that changed, upstream first, until nothing does."""
+        board = self._board
+        unplanned = set(due)
+        while board.attention:
+            _, name = heappop(board.attention)
+            if name in unplanned:
+                unplanned.discard(name)
+                assert after is not None
+                plan(board, name, max(after, board.routines[name].known_since), at)
+                self._expect(name, at)
+            if name in board.dirty:
+                settle_routine(board, name, at)
+
+    def _plan(self, at: datetime) -> None:
+        """Plan what has fallen due."""
+        board = self._board
+        after, board.planned_until = board.planned_until, max(board.planned_until, at)
+        due = [*self._fallen_due(self._due, at), *self._fallen_due(self._quiet, at)]
+        for name in due:
+            board.attend(name)
+        self._settle(at, due, after)
+        for name in due:
+            self._prune(name)
+
+    def _fallen_due(self, heap: list[tuple[datetime, int, str]], at: datetime) -> list[str]:
+        names: list[str] = []
+        while heap and heap[0][0] <= at:
+            names.append(heappop(heap)[2])
+        return names
+
+    def _expect(self, name: str, after: datetime, *, in_order: bool = True) -> None:
+        following = self._board.registry.triggers.next(name, to_instant(after))
+        if following is None:
+            return
+        heap = self._due if self._board.registry[name].enabled else self._quiet
+        item = (to_utc(following), self._board.rank[name], name)
+        if in_order:
+            heappush(heap, item)
+        else:
+            heap.append(item)
+
+    def _admit(self, at: datetime) -> list[Command]:
+        board = self._board
+        commands: list[Command] = []
+        enqueue(board, self._queue)
+        while (id := admitted(board, self._queue, self._limits)) is not None:
+            commands.append(self._start_attempt(id, at))
+        return commands
+
+    def _start_attempt(self, id: TaskId, at: datetime) -> StartAttempt:
+        board = self._board
+        entry = board.live[id]
+        number = entry.task.attempts[-1].number + 1 if entry.task.attempts else 1
+        attempts = (*entry.task.attempts, Attempt(number=number, started_at=at))
+        board.move(entry, Cause.STARTED, f"attempt {number}", at, attempts=attempts)
+        previous = board.registry.triggers.previous(id.routine, to_instant(id.instant) - 1)
+        return StartAttempt(
+            task=id,
+            attempt=number,
+            previous_instant=None if previous is None else to_utc(previous),
+            since=board.routines[id.routine].last_success,
+            arguments=entry.task.arguments,
+        )
+
+    # -- what is kept ----------------------------------------------------------------------
+
+    def _prune(self, name: str) -> None:
+        """Drop ended tasks that nothing can wait for, each time they have doubled."""
+        board = self._board
+        ended, runs = board.ended.get(name, {}), board.runs.get(name, [])
+        if len(ended) + len(runs) < self._prune_at.get(name, _KEPT_ENDED):
+            return
+        oldest = horizon(board.registry, name, board.planned_until)
+        wanted = board.wanted(name)
+        keys = dict.fromkeys(wanted)
+        for instant in [one for one in ended if one < oldest and one not in keys]:
+            # What changed in this very pass is still to be recorded.
+            if TaskId(name, instant) not in board.changed_tasks:
+                del ended[instant]
+        keep = [run for run in runs if run.last >= oldest or _holds_any(run, wanted)]
+        if runs:
+            board.runs[name] = keep
+        self._prune_at[name] = max(_KEPT_ENDED, 2 * (len(ended) + len(keep)))
+
+    def _records(self) -> list[Command]:
+        board = self._board
+        commands: list[Command] = []
+        for id in board.changed_tasks:
+            task = board.task(id)
+            if task is not None:
+                commands.append(RecordTask(task=task))
+        for (name, first), run in board.changed_runs.items():
+            if run is None:
+                commands.append(ForgetRun(routine=name, first=first))
+            else:
+                commands.append(RecordRun(run=run))
+        commands.extend(
+            RecordRoutine(state=board.routines[name]) for name in board.changed_routines
+        )
+        commands.extend(RecordAhead(task=id, drop=drop) for id, drop in board.changed_ahead.items())
+        if self._is_serving and self._recorded_until != board.planned_until:
+            self._recorded_until = board.planned_until
+            commands.append(RecordPlannedUntil(at=board.planned_until))
+        for changed in (
+            board.changed_tasks,
+            board.changed_runs,
+            board.changed_routines,
+            board.changed_ahead,
+        ):
+            changed.clear()
+        return commands
+
+    def _wake(self) -> list[Command]:
+        at = self._due[0][0] if self._is_serving and self._due else None
+        if at == self._woken_at:
+            return []
+        self._woken_at = at
+        return [WakeAt(at=at)]
+
+
+def _holds_any(run: SkippedRun, instants: Sequence[datetime]) -> bool:
+    index = bisect_left(instants, run.first)
+    return index < len(instants) and instants[index] <= run.last
+
+
+def horizon(registry: Registry, name: str, planned_until: datetime) -> datetime:
+    """Return the oldest instant of a routine that a task planned from now on may wait for."""
+    now = to_instant(planned_until)
+    last = registry.triggers.previous(name, now)
+    oldest = now if last is None else last
+    for downstream in (*registry[name].dependents, name):
+        kinds = [one.instant for one in registry[downstream].dependencies if one.name == name]
+        if InstantKind.ALL in kinds:
+            since = registry.triggers.previous(downstream, now)
+            oldest = min(oldest, oldest if since is None else since)
+    return to_utc(oldest)

@@ -1,0 +1,137 @@
+"""All that can happen to the engine: frozen values, in the past tense.
+
+Every event carries ``at``, the time at which it was noticed, aware and in UTC.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler.engine.states import Cause
+from scheduler.engine.task import SkippedRun, Task, TaskId
+from scheduler.registry.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerStarted(Event):
+    """The scheduler serves; what came before was the work of an earlier one."""
+
+    registry: Registry
+    fresh: bool = False  # skip all that is due
+    assume_done: bool = False  # what is unknown counts as succeeded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimePassed(Event):
+    """The clock reached a moment that the engine asked for, or was set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineWoke(Event):
+    """Time went on while nothing could run: what is due by now is late."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptExited(Event):
+    """The process of an attempt is gone."""
+
+    task: TaskId
+    attempt: int
+    code: int | None = None
+    signal: str | None = None
+    error: str | None = None
+    killed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRefused(Event):
+    """An attempt could not be started; ``error`` says why."""
+
+    task: TaskId
+    attempt: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLost(Event):
+    """An attempt ran when an earlier scheduler died, and nobody knows how it ended."""
+
+    task: TaskId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What the store holds of a task that the engine may have forgotten."""
+
+    id: TaskId
+    task: Task | None = None
+    run: SkippedRun | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecuteAsked(Event):
+    """A person asked for these tasks to run now."""
+
+    tasks: tuple[Recorded, ...]
+    arguments: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutineExecuteAsked(Event):
+    """A person asked for a task of this routine at the first free second."""
+
+    routine: str
+    arguments: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAsked(Event):
+    """A person asked for a task to end, and with ``downstream`` for what waits for it."""
+
+    task: Recorded
+    downstream: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkAsked(Event):
+    """A person said what became of these tasks."""
+
+    tasks: tuple[Recorded, ...]
+    cause: Cause  # MARKED_SUCCEEDED or MARKED_SKIPPED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownMarkAsked(Event):
+    """A person said what became of all that is unknown."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked(Event):
+    """No more starts; with ``now``, running attempts are killed."""
+
+    now: bool = False
+
+
+AnyEvent = (
+    SchedulerStarted
+    | TimePassed
+    | MachineWoke
+    | AttemptExited
+    | AttemptRefused
+    | AttemptLost
+    | ExecuteAsked
+    | RoutineExecuteAsked
+    | CancelAsked
+    | MarkAsked
+    | UnknownMarkAsked
+    | StopAsked
+)

@@ -1,0 +1,1 @@
+"""What should happen: routines, their triggers, and the reader of registry.xml."""

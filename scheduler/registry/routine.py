@@ -1,0 +1,133 @@
+"""A routine and its policies, as frozen values.
+
+What a routine is, not what becomes of it: no task state, no default that depends on config.cfg.
+Values are checked where they are built (`reader`) and trusted afterwards.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from scheduler.cron import Schedule
+
+
+class InstantKind(StrEnum):
+    """Which task of an upstream routine is waited for (a binding)."""
+
+    LATEST = "latest"  #: at the latest instant not after one's own
+    PREVIOUS = "previous"  #: at the latest instant strictly before one's own
+    SAME_DAY = "same-day"  #: at its last instant in one's own local day, even if later
+    SAME_WEEK = "same-week"  #: the same for the week, which begins on Monday
+    SAME_MONTH = "same-month"  #: the same for the month
+    ALL = "all"  #: at each instant after one's own previous one, up to one's own
+
+
+class On(StrEnum):
+    """Which end of the task waited for lets the waiting one start."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DONE = "done"
+
+
+class Backlog(StrEnum):
+    """Of tasks that are due and not started: keep the newest, or each."""
+
+    LATEST = "latest"
+    ALL = "all"
+
+
+class Overlap(StrEnum):
+    """May two tasks of one routine run at once."""
+
+    NO = "no"
+    YES = "yes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in the registry's files something is written."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """That a routine waits for tasks of another, the upstream ``name``."""
+
+    name: str
+    instant: InstantKind = InstantKind.LATEST
+    on: On = On.SUCCESS
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One environment variable, given by name and value."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariableFile:
+    """A file of environment variables; its values are masked wherever they are shown."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routine:
+    """A named, recurring piece of work: a Python script, a schedule, and what it depends on.
+
+    Exactly one of ``script`` and ``module`` is set.  ``zone`` is the resolved name of the IANA
+    zone; ``schedule`` already speaks it.  Paths are absolute, or begin with ``{statics}/``.
+    ``dependents`` names the routines that depend on this one, in registry order.
+    """
+
+    name: str
+    script: str | None = None
+    module: str | None = None
+    schedule: Schedule | None = None
+    zone: str = "UTC"
+    dependencies: tuple[Dependency, ...] = ()
+    dependents: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()  # split into words, not yet formatted
+    python: str | None = None
+    directory: str | None = None
+    folder: str = ""  # of the file that the routine stands in
+    grace: timedelta = timedelta(seconds=10)
+    skip_exit: int | None = None
+    backlog: Backlog = Backlog.LATEST
+    overlap: Overlap = Overlap.NO
+    enabled: bool = True
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    environment: tuple[Variable | VariableFile, ...] = ()
+    group: str | None = None
+    place: Place | None = field(default=None, compare=False)
+
+    @property
+    def timezone(self) -> str:
+        """Return the name of the zone that its schedule and its days are in."""
+        return self.zone
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        """Return the names of the other routines it depends on, once each, in registry order."""
+        if not self.dependencies:
+            return ()
+        names = (dependency.name for dependency in self.dependencies)
+        return tuple(dict.fromkeys(name for name in names if name != self.name))
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Return whether nothing but a person makes tasks of it."""
+        return self.schedule is None and not self.upstreams
+
+    @property
+    def is_by_rounds(self) -> bool:
+        """Return whether it has no schedule and triggers when its upstreams have."""
+        return self.schedule is None and bool(self.upstreams)

@@ -1,0 +1,1 @@
+"""What runs attempts: one contract, and the executors behind it."""

@@ -1,0 +1,262 @@
+"""Runs attempts as processes of this machine.
+
+One process an attempt, in a session of its own, and one thread that waits for its end.  An attempt
+ends when its main process does: what that has left running in the background goes on, as under
+cron.  Only a kill takes the whole tree.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from scheduler.service.executors.log_limit import LimitedLog, LogLimiter
+from scheduler.service.executors.process_tree import (
+    KillRequest,
+    Marker,
+    end_tree,
+    main_process,
+    start_of,
+)
+from scheduler.service.executors.protocol import Exit, Launch, LaunchError, Report, Started
+
+CHILD = str(Path(__file__).with_name("child.py"))
+#: Logs may hold what is not for everyone's eyes.
+LOG_MODE = 0o640
+
+
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    """One attempt under way."""
+
+    launch: Launch
+    process: subprocess.Popen[bytes]
+    report_file: str
+    log: LimitedLog | None
+    request: KillRequest | None = None
+    killer: threading.Thread | None = None
+    has_ended: bool = False
+
+
+class LocalExecutor:
+    """Starts, kills and reports processes of this machine."""
+
+    def __init__(self, report: Report) -> None:
+        """``report`` is called once an attempt, from the thread that watched it."""
+        self._report = report
+        self._lock = threading.Lock()
+        self._running: dict[tuple[str, int], _Running] = {}
+        self._threads: set[threading.Thread] = set()
+        self._limiter = LogLimiter()
+        self._numbers = count(1)
+        # Not beside the logs: what a crash leaves here, the system tidies up.
+        self._reports = tempfile.mkdtemp(prefix="scheduler-")
+        _keep_exit_codes()
+
+    def start(self, launch: Launch) -> Started:
+        """Start the attempt and return its process; raise `LaunchError` if that is impossible.
+
+        A short attempt may be reported before this returns.
+        """
+        _check(launch)
+        report_file = self._new_report_file()
+        process = _spawn(launch, report_file)
+        process_start = start_of(process.pid)
+        log = None if launch.log is None else self._limiter.watch(launch.log, launch.log_limit)
+        attempt = _Running(launch=launch, process=process, report_file=report_file, log=log)
+        watcher = threading.Thread(target=self._watch, args=(attempt,), daemon=True)
+        with self._lock:
+            self._running[launch.task, launch.attempt] = attempt
+            self._threads.add(watcher)
+        try:
+            watcher.start()
+        except RuntimeError as error:
+            process.kill()
+            self._clear(attempt)
+            self._threads.discard(watcher)
+            raise LaunchError(f"the system has no thread left to watch it: {error}") from error
+        return Started(pid=process.pid, process_start=process_start)
+
+    def kill(self, task: str, attempt: int, *, hard: bool = False) -> None:
+        """End the attempt's whole tree: polite, grace, hard; or hard at once.
+
+        Asked with ``hard`` while a polite one is under way, it turns hard.
+        """
+        with self._lock:
+            running = self._running.get((task, attempt))
+            if running is None or (running.has_ended and running.request is None):
+                return
+            if running.request is not None:
+                if hard:
+                    running.request.harden()
+                return
+            running.request = KillRequest(hard=hard)
+            running.killer = threading.Thread(target=_end, args=(running,), daemon=True)
+            running.killer.start()
+
+    def close(self) -> None:
+        """Wait for the threads that watch; call it after the last attempt has been reported."""
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join()
+        self._limiter.close()
+        shutil.rmtree(self._reports, ignore_errors=True)
+
+    def _new_report_file(self) -> str:
+        if not os.path.isdir(self._reports):  # tidied up, while we ran for weeks
+            self._reports = tempfile.mkdtemp(prefix="scheduler-")
+        return os.path.join(self._reports, str(next(self._numbers)))
+
+    def _watch(self, running: _Running) -> None:
+        """Wait for the end of an attempt, tree included if it is killed, and report it."""
+        _wait(running.process)
+        with self._lock:
+            running.has_ended = True
+            request, killer = running.request, running.killer
+        if request is not None and killer is not None:
+            request.look_again()
+            killer.join()
+        exit_ = self._clear(running)
+        self._report(running.launch.task, running.launch.attempt, exit_)
+        with self._lock:
+            self._threads.discard(threading.current_thread())
+
+    def _clear(self, running: _Running) -> Exit:
+        """Take the exit code of an attempt that has ended, and drop all that was held for it."""
+        code = running.process.wait()
+        if running.log is not None:
+            self._limiter.finish(running.log)
+        error = _take(running.report_file)
+        with self._lock:
+            del self._running[running.launch.task, running.launch.attempt]
+        return _exit_of(code, error, running.request is not None)
+
+
+def _check(launch: Launch) -> None:
+    """Raise `LaunchError` for what a person would want to be told in plain words."""
+    if not os.path.isfile(launch.python):
+        raise LaunchError(f"interpreter {launch.python} does not exist")
+    if not os.access(launch.python, os.X_OK):
+        raise LaunchError(f"interpreter {launch.python} is not executable")
+    if not os.path.isdir(launch.directory):
+        raise LaunchError(f"directory {launch.directory} does not exist")
+    if launch.script is not None:
+        if not os.path.exists(launch.script):
+            raise LaunchError(f"script {launch.script} does not exist")
+        if not os.access(launch.script, os.R_OK):
+            raise LaunchError(f"script {launch.script} may not be read")
+
+
+def _spawn(launch: Launch, report_file: str) -> subprocess.Popen[bytes]:
+    """Start the process, in a session of its own so that no terminal's Ctrl-C reaches it."""
+    log = None if launch.log is None else _open_log(launch.log)
+    try:
+        return subprocess.Popen(
+            [launch.python, "-u", CHILD, report_file, *_target(launch), *launch.arguments],
+            cwd=launch.directory,
+            env=launch.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            creationflags=_creation_flags(launch),
+        )
+    except (OSError, ValueError) as error:  # ValueError: a null character among the words
+        raise LaunchError(f"{launch.python} could not be started: {error}") from error
+    finally:
+        if log is not None:
+            os.close(log)
+
+
+def _target(launch: Launch) -> tuple[str, str]:
+    if launch.script is not None:
+        return "--script", launch.script
+    assert launch.module is not None, f"{launch.task} has neither script nor module"
+    return "--module", launch.module
+
+
+def _creation_flags(launch: Launch) -> int:
+    if sys.platform != "win32":
+        return 0
+    window = 0 if launch.log is None else subprocess.CREATE_NO_WINDOW
+    return subprocess.CREATE_NEW_PROCESS_GROUP | window
+
+
+def _open_log(path: Path) -> int:
+    """Open a log to append to, never through a link that somebody put in its place."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        try:
+            return os.open(path, flags, LOG_MODE)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, flags, LOG_MODE)
+    except OSError as error:
+        raise LaunchError(f"log {path} could not be opened: {error.strerror}") from error
+
+
+def _end(running: _Running) -> None:
+    """End the whole tree of an attempt."""
+    launch, request = running.launch, running.request
+    assert request is not None
+    marker = Marker(
+        scheduler=launch.environment.get("SCHEDULER_NAME", ""),
+        task=launch.task,
+        attempt=launch.attempt,
+        database=launch.environment.get("SCHEDULER_DATABASE", ""),
+    )
+    end_tree(main_process(running.process.pid), marker, launch.grace, request)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the process to end, where possible without taking its exit code.
+
+    Until that is taken the pid, and the process group's id, cannot become another's.
+    """
+    if sys.platform == "linux":
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    else:
+        process.wait()
+
+
+def _take(report_file: str) -> str | None:
+    """Return the line that the child left, if it did, and remove its file."""
+    try:
+        with open(report_file, encoding="utf-8", errors="replace") as file:
+            line = file.read()
+        os.unlink(report_file)
+        return line
+    except FileNotFoundError:
+        return None
+
+
+def _exit_of(code: int, error: str | None, killed: bool) -> Exit:
+    if code == 0:
+        return Exit(code=0, killed=killed)
+    if code > 0 or sys.platform == "win32":
+        return Exit(code=code, error=error, killed=killed)
+    return Exit(signal=_name_of(-code), error=error, killed=killed)
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of the real-time signals, most of which have no name
+        return f"signal {number}"
+
+
+def _keep_exit_codes() -> None:
+    """See to it that exit codes reach us.
+
+    Where SIGCHLD is ignored, which a process inherits from whoever started it, the system throws
+    them away and every attempt would seem to have exited 0.
+    """
+    if sys.platform != "win32" and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

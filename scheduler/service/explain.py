@@ -1,0 +1,204 @@
+"""Why a task is in its state: the chain of reasons to the root cause, and what mends it.
+
+Read from what the engine recorded, and from the registry for what is yet to come.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler.engine.readiness import ended_in_words
+from scheduler.engine.states import UNSTARTED, Cause, TaskState
+from scheduler.engine.task import SkippedRun, Task, TaskId
+from scheduler.registry.registry import Registry
+from scheduler.registry.routine import Overlap
+from scheduler.registry.words import trigger_in_words
+from scheduler.service.store.protocol import Reader
+from scheduler.zones import to_instant
+
+_LONGEST = 50  # links of a chain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One step of the explanation."""
+
+    task: TaskId
+    state: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The chain from a task to its root cause."""
+
+    links: tuple[Link, ...]
+    root: TaskId | None
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explainer:
+    """Answers "why?" from the records, for one moment."""
+
+    registry: Registry
+    store: Reader
+    now: datetime
+    max_running: int
+
+    def explain(self, id: TaskId) -> Explanation:
+        """Return why the task is in its state."""
+        links: list[Link] = []
+        seen: set[TaskId] = set()
+        following: TaskId | None = id
+        while following is not None and following not in seen and len(links) < _LONGEST:
+            seen.add(following)
+            link, after = self._step(following)
+            links.append(link)
+            following = after
+        last = links[-1].task
+        return Explanation(
+            links=tuple(links),
+            root=last if last != id else None,
+            commands=tuple(self._commands(id, last)),
+        )
+
+    def _step(self, id: TaskId) -> tuple[Link, TaskId | None]:
+        task = self.store.task(id)
+        if task is not None:
+            return self._task_step(task)
+        run = self.store.run_of(id)
+        if run is not None and self._is_instant(id):
+            sentence = f"{id} was skipped: {run.reason}"
+            return Link(task=id, state=TaskState.SKIPPED, sentence=sentence), run.cover
+        return self._absent_step(id)
+
+    def _task_step(self, task: Task) -> tuple[Link, TaskId | None]:
+        id = task.id
+        match task.state:
+            case TaskState.BLOCKED | TaskState.WAITING:
+                sentence = f"{id} is {task.state}: it {task.reason}"
+                return Link(task=id, state=task.state, sentence=sentence), self._holder(task)
+            case TaskState.READY:
+                return Link(task=id, state=task.state, sentence=self._ready_words(task)), None
+            case TaskState.RUNNING:
+                started = task.attempts[-1].started_at.astimezone(id.local.tzinfo)
+                sentence = f"{id} is running since {started:%Y-%m-%d %H:%M:%S}"
+                return Link(task=id, state=task.state, sentence=sentence), None
+            case TaskState.SUCCEEDED | TaskState.FAILED | TaskState.CANCELLED | TaskState.SKIPPED:
+                sentence = f"{id} {ended_in_words(task.state, task.reason)}"
+                after = task.cover if task.cause is Cause.COVERED else None
+                return Link(task=id, state=task.state, sentence=sentence), after
+
+    def _ready_words(self, task: Task) -> str:
+        live = self.store.live()
+        running = [one for one in live if one.state is TaskState.RUNNING]
+        own = [one for one in running if one.routine == task.routine]
+        routine = self.registry.get(task.routine)
+        if own and routine is not None and routine.overlap is Overlap.NO:
+            return f"{task.id} is ready, but {own[0].id} is running and overlap is not allowed"
+        if len(running) >= self.max_running:
+            slots = f"all {self.max_running} slots (max_running) are in use"
+            return f"{task.id} is ready, but {slots}"
+        return f"{task.id} is ready: it waits for a slot"
+
+    def _absent_step(self, id: TaskId) -> tuple[Link, TaskId | None]:
+        routine = self.registry.get(id.routine)
+        if routine is None:
+            sentence = f"{id}: its routine is not in the registry"
+            return Link(task=id, state="none", sentence=sentence), None
+        if not self._is_instant(id):
+            sentence = self.registry.not_an_instant(id.routine, to_instant(id.instant))
+            return Link(task=id, state="none", sentence=sentence), None
+        if id.instant > self.now:
+            return self._coming_step(id)
+        state = self.store.routine(id.routine)
+        if state is not None and state.assumed is not None:
+            sentence = f"{id} is older than the first start, and counts as {state.assumed} by hand"
+            return Link(task=id, state="unknown", sentence=sentence), None
+        sentence = f"{id} is unknown: it is older than the first start of its routine"
+        return Link(task=id, state="unknown", sentence=sentence), None
+
+    def _coming_step(self, id: TaskId) -> tuple[Link, TaskId | None]:
+        routine = self.registry[id.routine]
+        if not routine.enabled:
+            sentence = f"{id} will be skipped: its routine is disabled"
+            return Link(task=id, state="to come", sentence=sentence), None
+        if id in self.store.ahead():
+            sentence = f"{id} will be cancelled when its instant comes, as asked by hand"
+            return Link(task=id, state="to come", sentence=sentence), None
+        sentence = (
+            f"{id} is to come, on {id.local:%A %Y-%m-%d at %H:%M:%S} in {id.zone}"
+            f" ({trigger_in_words(routine)})"
+        )
+        needs = self.registry.waits_for(id.routine, id.instant)
+        if needs:
+            named = ", ".join(f"{one} ({self._state_of(one)})" for one in needs[:5])
+            more = f" and {len(needs) - 5} more" if len(needs) > 5 else ""
+            sentence += f"; then it waits for {named}{more}"
+        held = (one for one in needs if self._state_of(one) in ("failed", "blocked", "unknown"))
+        return Link(task=id, state="to come", sentence=sentence), next(held, None)
+
+    def _holder(self, task: Task) -> TaskId | None:
+        """Return the task that holds up one that waits or is blocked."""
+        if task.routine not in self.registry or not self._is_instant(task.id):
+            return task.root
+        found: TaskId | None = None
+        for need in self.registry.waits_for(task.routine, task.instant):
+            target = self._followed(need)
+            state = self._state_of(target)
+            if task.state is TaskState.BLOCKED:
+                record = self.store.task(target)
+                leads = target == task.root or (record is not None and record.root == task.root)
+                if leads and state != TaskState.SUCCEEDED:
+                    return target
+            elif state in (*UNSTARTED, TaskState.RUNNING, "to come"):
+                found = found or target
+        return task.root if task.state is TaskState.BLOCKED else found
+
+    def _followed(self, id: TaskId) -> TaskId:
+        """Return the task that runs in place of this one, covers followed."""
+        for _ in range(_LONGEST):
+            record: Task | SkippedRun | None = self.store.task(id) or self.store.run_of(id)
+            if record is None or record.cause is not Cause.COVERED or record.cover is None:
+                break
+            id = record.cover
+        return id
+
+    def _state_of(self, id: TaskId) -> str:
+        id = self._followed(id)
+        task = self.store.task(id)
+        if task is not None:
+            return task.state.value
+        if self.store.run_of(id) is not None:
+            return TaskState.SKIPPED.value
+        if id.instant > self.now:
+            return "to come"
+        state = self.store.routine(id.routine)
+        return "assumed" if state is not None and state.assumed is not None else "unknown"
+
+    def _is_instant(self, id: TaskId) -> bool:
+        known = id.routine in self.registry
+        return known and self.registry.triggers.is_instant(id.routine, to_instant(id.instant))
+
+    def _commands(self, id: TaskId, root: TaskId) -> Iterator[str]:
+        """Yield the commands that mend what stands at the end of the chain."""
+        task = self.store.task(root)
+        state = self._state_of(root)
+        if state == "unknown" and root.routine in self.registry and self._is_instant(root):
+            yield "scheduler mark --unknown succeeded"
+            yield "scheduler execute --unknown"
+        elif task is not None and task.state in (TaskState.FAILED, TaskState.CANCELLED):
+            yield f"scheduler logs {root}" if task.attempts else f"scheduler history {root}"
+            yield f"scheduler execute {root}"
+            if task.id != id:
+                yield f"scheduler mark {root} succeeded"
+        elif state == TaskState.SKIPPED and not self._is_good_skip(root):
+            if root.routine in self.registry and not self.registry[root.routine].enabled:
+                yield f"enable {root.routine!r} in the registry, then start again"
+            yield f"scheduler execute {root}"
+
+    def _is_good_skip(self, id: TaskId) -> bool:
+        record: Task | SkippedRun | None = self.store.task(id) or self.store.run_of(id)
+        good = (Cause.NOTHING_TO_DO, Cause.MARKED_SKIPPED, Cause.NOT_NEEDED)
+        return record is not None and record.cause in good

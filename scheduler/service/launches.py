@@ -1,0 +1,123 @@
+"""From a decision to start an attempt to all that it takes: interpreter, words, environment.
+
+Files are only looked at here; starting belongs to the executors.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from scheduler.engine.commands import StartAttempt
+from scheduler.engine.task import TaskId
+from scheduler.errors import SchedulerError
+from scheduler.registry.arguments import ArgumentValues, format_arguments, read_arguments
+from scheduler.registry.routine import Routine, Variable
+from scheduler.registry.task_id import wall_text
+from scheduler.service.config import Settings
+from scheduler.service.executors.protocol import Launch, LaunchError
+from scheduler.service.logs import log_path
+from scheduler.service.registry_files import Venvs, interpreter_of
+from scheduler.zones import zone_named
+
+
+@dataclass(slots=True, kw_only=True)
+class Launcher:
+    """Makes the launches of one scheduler."""
+
+    name: str  # of the scheduler
+    settings: Settings
+    venvs: Venvs = field(default_factory=dict[str, str | None])
+
+    @property
+    def database(self) -> str:
+        """Return what tells processes of this scheduler from those of another of its name."""
+        return os.path.realpath(self.settings.database)
+
+    def launch(self, routine: Routine, start: StartAttempt, *, log: Path | None) -> Launch:
+        """Return all that it takes to start the attempt; ``log`` takes its output.
+
+        Raises:
+            LaunchError: its arguments or its file of environment variables cannot be used.
+        """
+        script = routine.script
+        folder = os.path.dirname(script) if script is not None else routine.folder
+        return Launch(
+            task=str(start.task),
+            attempt=start.attempt,
+            python=self._interpreter(routine),
+            script=script,
+            module=routine.module,
+            arguments=_arguments(routine, start),
+            directory=routine.directory or folder,
+            # An attempt without a log is nobody's: `run` records nothing.
+            environment=self._environment(routine, start, "" if log is None else self.database),
+            log=log,
+            log_limit=self.settings.log_size_per_attempt,
+            grace=routine.grace.total_seconds(),
+        )
+
+    def log_of(self, id: TaskId, attempt: int) -> Path:
+        """Return the path of an attempt's log."""
+        text = wall_text(id.instant, id.zone)
+        return log_path(self.settings.log_directory, id.routine, text, attempt)
+
+    def _interpreter(self, routine: Routine) -> str:
+        found = interpreter_of(routine, self.settings.python, self.venvs)
+        if not os.path.isfile(found):
+            self.venvs.clear()  # a venv may have been moved or made anew since it was found
+            found = interpreter_of(routine, self.settings.python, self.venvs)
+        return found
+
+    def _environment(
+        self, routine: Routine, start: StartAttempt, database: str
+    ) -> Mapping[str, str]:
+        return {
+            **os.environ,
+            **dict(_own_variables(routine)),
+            "SCHEDULER_NAME": self.name,
+            "SCHEDULER_DATABASE": database,
+            "SCHEDULER_TASK": str(start.task),
+            "SCHEDULER_ROUTINE": routine.name,
+            "SCHEDULER_INSTANT": _iso(start.task.instant, routine.zone),
+            "SCHEDULER_PREVIOUS_INSTANT": _iso(start.previous_instant, routine.zone),
+            "SCHEDULER_SINCE": _iso(start.since, routine.zone),
+            "SCHEDULER_ATTEMPT": str(start.attempt),
+        }
+
+
+def _own_variables(routine: Routine) -> Iterator[tuple[str, str]]:
+    for entry in routine.environment:
+        if isinstance(entry, Variable):
+            yield entry.name, entry.value
+            continue
+        from dotenv import dotenv_values  # slow to import, and seldom needed
+
+        if not os.path.isfile(entry.path):
+            raise LaunchError(f"environment file {entry.path} does not exist")
+        try:
+            values = dotenv_values(entry.path, interpolate=False, encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise LaunchError(f"environment file {entry.path} cannot be read: {error}") from error
+        yield from ((name, value) for name, value in values.items() if value is not None)
+
+
+def _arguments(routine: Routine, start: StartAttempt) -> tuple[str, ...]:
+    zone = zone_named(routine.zone).info
+    values = ArgumentValues(
+        instant=start.task.instant.astimezone(zone),
+        previous_instant=start.previous_instant and start.previous_instant.astimezone(zone),
+        since=start.since and start.since.astimezone(zone),
+        routine=routine.name,
+        attempt=start.attempt,
+    )
+    try:
+        words = routine.arguments if start.arguments is None else read_arguments(start.arguments)
+        return format_arguments(words, values)
+    except SchedulerError as error:
+        raise LaunchError(str(error)) from error
+
+
+def _iso(moment: datetime | None, zone: str) -> str:
+    return "" if moment is None else moment.astimezone(zone_named(zone).info).isoformat()

@@ -1,0 +1,212 @@
+"""Where logs lie: the path of an attempt's log, the scheduler's own, and which may go.
+
+    logs/ROUTINE/2026-10-01T02-00-00.1.log   what attempt 1 of the October task wrote
+    logs/~scheduler.NAME.log                 the scheduler's own
+
+The own log begins with a ``~``, which no routine's name may hold, so that no routine's folder can
+ever stand in its place.
+"""
+
+import logging
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+OWN_LOG_BYTES = 10_000_000
+OWN_LOG_FILES = 5  # old ones, kept beside the current one
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
+
+_INSTANT = re.compile(
+    r"(?P<wall>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<offset>Z|[+-]\d\d:\d\d(?::\d\d)?)?"
+)
+_LOG_NAME = re.compile(
+    r"(?P<day>\d{4}-\d\d-\d\d)T(?P<hour>\d\d)-(?P<minute>\d\d)-(?P<second>\d\d)"
+    r"(?P<offset>Z|[+-]\d{4}(?:\d\d)?)?\.(?P<attempt>[1-9]\d*)\.log"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLog:
+    """The log of one attempt."""
+
+    path: Path
+    instant: str  # as in the task's id: 2026-10-25T02:30:00+02:00
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLimits:
+    """Which logs of attempts are kept."""
+
+    longest: timedelta = timedelta(days=90)
+    tasks: int = 100  # so many newest tasks of each routine keep theirs, however old
+    total: int = 2_000_000_000  # bytes of all together; the oldest give way, those too
+
+
+# -- Logs of attempts ------------------------------------------------------------------------
+
+
+def log_path(log_directory: Path, routine: str, instant: str, attempt: int) -> Path:
+    """Return the log of an attempt; ``instant`` as in the task's id, with an offset or without."""
+    match = _INSTANT.fullmatch(instant)
+    assert match is not None, f"not the instant of a task id: {instant!r}"
+    wall, offset = match["wall"].replace(":", "-"), (match["offset"] or "").replace(":", "")
+    return log_directory / routine / f"{wall}{offset}.{attempt}.log"
+
+
+def attempt_logs(log_directory: Path, routine: str) -> list[AttemptLog]:
+    """Return the logs of a routine's attempts, oldest instant first."""
+    try:
+        with os.scandir(log_directory / routine) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    logs = (_attempt_log(log_directory / routine / name) for name in names)
+    return sorted((log for log in logs if log is not None), key=_age)
+
+
+def _attempt_log(path: Path) -> AttemptLog | None:
+    """Read a log's name; None if it is not an attempt's."""
+    match = _LOG_NAME.fullmatch(path.name)
+    if match is None:
+        return None
+    offset = match["offset"] or ""
+    if offset not in ("", "Z"):
+        digits = offset[1:]
+        offset = offset[0] + ":".join(digits[place : place + 2] for place in (0, 2, 4)).rstrip(":")
+    instant = f"{match['day']}T{match['hour']}:{match['minute']}:{match['second']}{offset}"
+    return AttemptLog(path=path, instant=instant, attempt=int(match["attempt"]))
+
+
+def _age(log: AttemptLog) -> tuple[str, float, int]:
+    """Order logs by wall time; of one that occurs twice the greater offset comes first."""
+    wall, offset = log.instant[:19], log.instant[19:]
+    ahead = datetime.fromisoformat(log.instant).utcoffset() if offset else None
+    return wall, -ahead.total_seconds() if ahead else 0.0, log.attempt
+
+
+# -- Which may go ----------------------------------------------------------------------------
+
+
+def prune_logs(
+    log_directory: Path, now: datetime, limits: LogLimits, is_kept: Callable[[Path], bool]
+) -> Iterator[list[Path]]:
+    """Delete the logs of attempts that are beyond the limits, in small steps.
+
+    Each step deals with one routine's folder and yields what it has deleted there, often
+    nothing; between two steps the caller may do something else, or stop.  How old a log is says
+    the time of its last change.  ``is_kept`` is asked before a log is deleted: those of running
+    attempts must stay.  Links are not followed, and files that are not attempts' logs not touched.
+    """
+    oldest = (now - limits.longest).timestamp()
+    hours: defaultdict[int, int] = defaultdict(int)
+    for routine in _folders(log_directory):
+        logs = attempt_logs(log_directory, routine)
+        newest = set(list(dict.fromkeys(log.instant for log in reversed(logs)))[: limits.tasks])
+        deleted: list[Path] = []
+        for log in logs:
+            stat = _stat(log.path)
+            if stat is None:
+                continue
+            aged = stat.st_mtime < oldest and log.instant not in newest
+            if aged and not is_kept(log.path) and _delete(log.path):
+                deleted.append(log.path)
+            else:
+                hours[int(stat.st_mtime // 3600)] += stat.st_size
+        yield deleted
+    yield from _prune_to_total(log_directory, hours, limits.total, is_kept)
+
+
+def _prune_to_total(
+    log_directory: Path, hours: dict[int, int], total: int, is_kept: Callable[[Path], bool]
+) -> Iterator[list[Path]]:
+    """Delete the oldest logs until all are within the total.
+
+    ``hours`` are the bytes of each hour's logs: with them the last hour to give way is known
+    without holding, or sorting, millions of names.
+    """
+    excess = sum(hours.values()) - total
+    if excess <= 0:
+        return
+    last_hour, freed = 0, 0
+    for last_hour in sorted(hours):
+        freed += hours[last_hour]
+        if freed >= excess:
+            break
+    spare = freed - excess  # of the last hour's logs, so many bytes may stay
+    for routine in _folders(log_directory):
+        deleted: list[Path] = []
+        for log in attempt_logs(log_directory, routine):
+            stat = _stat(log.path)
+            if stat is None or (hour := int(stat.st_mtime // 3600)) > last_hour:
+                continue
+            if hour == last_hour and stat.st_size <= spare:
+                spare -= stat.st_size
+            elif not is_kept(log.path) and _delete(log.path):
+                deleted.append(log.path)
+        yield deleted
+
+
+def _folders(log_directory: Path) -> list[str]:
+    try:
+        with os.scandir(log_directory) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return []
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _delete(path: Path) -> bool:
+    """Delete a log; tell whether it is gone.  Windows keeps one that somebody reads."""
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError:
+        return False
+    return True
+
+
+# -- The scheduler's own log -----------------------------------------------------------------
+
+
+def own_log_path(log_directory: Path, name: str) -> Path:
+    """Return the log of the scheduler of that name."""
+    return log_directory / f"~scheduler.{name}.log"
+
+
+def set_up_own_log(log_directory: Path, name: str, level: str | int, *, console: bool) -> Path:
+    """Send the log of this process to its file, and to the terminal if asked; return the file.
+
+    ``level`` is the package's own; of other libraries warnings and errors are kept.  Called again,
+    it replaces what it set up before.
+    """
+    path = own_log_path(log_directory, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handlers: list[logging.Handler] = [
+        RotatingFileHandler(
+            path,
+            maxBytes=OWN_LOG_BYTES,
+            backupCount=OWN_LOG_FILES,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
+    ]
+    if console:
+        handlers.append(logging.StreamHandler())
+    formatter = logging.Formatter(LOG_FORMAT, TIME_FORMAT)
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
+    logging.getLogger("scheduler").setLevel(level)
+    return path

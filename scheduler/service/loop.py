@@ -1,0 +1,331 @@
+"""The one thread that decides: take what waits, `handle` it, store once, carry out.
+
+The only caller of `Engine.handle`.  What it decides is stored before anything is started or killed
+(write first, act second).  No SQL, no HTTP and no decisions here.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scheduler.engine.commands import (
+    Command,
+    ForgetRun,
+    KillAttempt,
+    Record,
+    RecordAhead,
+    RecordPlannedUntil,
+    RecordRoutine,
+    RecordRun,
+    RecordTask,
+    Refuse,
+    Reply,
+    StartAttempt,
+    WakeAt,
+)
+from scheduler.engine.engine import Engine
+from scheduler.engine.events import (
+    AnyEvent,
+    AttemptExited,
+    AttemptLost,
+    AttemptRefused,
+    ExecuteAsked,
+    MachineWoke,
+    SchedulerStarted,
+    StopAsked,
+    TimePassed,
+)
+from scheduler.engine.states import TaskState
+from scheduler.engine.task import TaskId
+from scheduler.errors import SchedulerError, StoreError
+from scheduler.service.clock import Clock
+from scheduler.service.executors.protocol import Executor, Exit, LaunchError
+from scheduler.service.inbox import Answer, Ask, Inbox
+from scheduler.service.launches import Launcher
+from scheduler.service.requests import covered_downstreams, event_of
+from scheduler.service.store.protocol import Process, Store
+
+log = logging.getLogger(__name__)
+
+# Time that goes by on the wall and not in the machine: it slept, or its clock was set forward.
+_ASLEEP = timedelta(seconds=10)
+_RETRY = timedelta(seconds=1)  # until the store is tried again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded:
+    """An executor's report."""
+
+    task: str
+    attempt: int
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSignal:
+    """The system, or a key, asked the scheduler to stop; the second time it means at once."""
+
+    within: timedelta | None = None  # what runs by then is killed
+
+
+Item = Ask | AttemptEnded | StopSignal
+
+
+class Loop:
+    """Runs one scheduler from its start to its stop."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        store: Store,
+        executor: Executor,
+        launcher: Launcher,
+        clock: Clock,
+        inbox: Inbox[Item],
+        chores: Callable[[datetime], Iterator[None]],
+    ) -> None:
+        """``chores`` are done in small steps while nothing else is to do."""
+        self._engine = engine
+        self._store = store
+        self._executor = executor
+        self._launcher = launcher
+        self._clock = clock
+        self._inbox = inbox
+        self._chores = chores
+        self._chore: Iterator[None] | None = None
+        self._wake_at: datetime | None = None
+        self._kill_at: datetime | None = None  # after a signal: when patience ends
+        self._attempts: dict[tuple[str, int], TaskId] = {}
+        self._refused: list[AnyEvent] = []
+        self._stops = 0
+        self._offset = clock.now() - clock.since_boot()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Return whether it has been asked to stop."""
+        return self._stops > 0
+
+    def start(self, lost: list[AttemptLost], started: SchedulerStarted) -> None:
+        """Tell the engine what became of what was running, and that it serves."""
+        events: list[AnyEvent] = [*lost, started]
+        self._pass([(event, None) for event in events])
+
+    def run(self) -> None:
+        """Decide until it has been asked to stop and nothing runs any more."""
+        while not (self.is_stopping and self._engine.is_idle):
+            self.step()
+        for item in self._inbox.take():
+            if isinstance(item, Ask):
+                item.reply.set_exception(SchedulerError("the scheduler has ended"))
+
+    def step(self) -> None:
+        """Handle all that waits; if there is nothing, do a chore or sleep."""
+        now = self._clock.now()
+        asked: list[tuple[AnyEvent, Ask | None]] = [(event, None) for event in self._refused]
+        self._refused = []
+        # Ends count before what falls due, and before what people ask for.
+        items = sorted(self._inbox.take(), key=lambda item: not isinstance(item, AttemptEnded))
+        for item in items:
+            event = self._event_of(item, now)
+            if event is not None:
+                asked.append((event, item if isinstance(item, Ask) else None))
+        if self._has_slept(now):
+            asked.append((MachineWoke(at=now), None))
+        if self._kill_at is not None and now >= self._kill_at:
+            self._kill_at = None
+            asked.append((StopAsked(at=now, now=True), None))
+        if self._wake_at is not None and now >= self._wake_at:
+            asked.append((TimePassed(at=now), None))
+        if asked:
+            self._pass(asked)
+        elif not self._did_chore(now):
+            self._clock.wait(self._inbox, self._next_wake())
+
+    def _next_wake(self) -> datetime | None:
+        moments = [at for at in (self._wake_at, self._kill_at) if at is not None]
+        return min(moments, default=None)
+
+    def _has_slept(self, now: datetime) -> bool:
+        offset = now - self._clock.since_boot()
+        jump, self._offset = offset - self._offset, offset
+        if abs(jump) >= _ASLEEP:
+            log.warning("the clock jumped by %s, or the machine slept", jump)
+        return jump >= _ASLEEP
+
+    def _did_chore(self, now: datetime) -> bool:
+        if self._chore is None:
+            self._chore = self._chores(now)
+        try:
+            next(self._chore)
+        except StopIteration:
+            self._chore = None
+            return False
+        except (SchedulerError, OSError) as error:
+            log.error("keeping history and logs within their limits failed: %s", error)
+            self._chore = None
+            return False
+        return True
+
+    # -- what came in ----------------------------------------------------------------------
+
+    def _event_of(self, item: Item, now: datetime) -> AnyEvent | None:
+        match item:
+            case AttemptEnded():
+                return self._end_of(item, now)
+            case StopSignal():
+                return self._stop(now, at_once=self._stops > 0, within=item.within)
+            case Ask(verb="stop"):
+                at_once = bool(item.parameters.get("now"))
+                item.reply.set_result(self._stop_answer(at_once=at_once))
+                return self._stop(now, at_once=at_once, within=None)
+            case Ask():
+                return self._asked(item, now)
+
+    def _end_of(self, ended: AttemptEnded, now: datetime) -> AnyEvent | None:
+        id = self._attempts.pop((ended.task, ended.attempt), None)
+        if id is None:
+            return None
+        end = ended.exit
+        log.info("attempt ended task=%s n=%d %s", id, ended.attempt, _in_words(end))
+        return AttemptExited(
+            at=now,
+            task=id,
+            attempt=ended.attempt,
+            code=end.code,
+            signal=end.signal,
+            error=end.error,
+            killed=end.killed,
+        )
+
+    def _stop(self, now: datetime, *, at_once: bool, within: timedelta | None) -> StopAsked:
+        self._stops += 1
+        log.info("stop asked now=%s running=%d", at_once, len(self._attempts))
+        if at_once:
+            self._kill_at = None
+        elif within is not None:
+            self._kill_at = now + within
+        return StopAsked(at=now, now=at_once)
+
+    def _stop_answer(self, *, at_once: bool) -> Answer:
+        names = ", ".join(str(id) for id in self._attempts.values())
+        if not names:
+            return {"messages": ["nothing is running: the scheduler ends now"]}
+        verb = "kills" if at_once else "waits for"
+        return {"messages": [f"the scheduler {verb} what is running: {names}"]}
+
+    def _asked(self, ask: Ask, now: datetime) -> AnyEvent | None:
+        try:
+            if self.is_stopping:
+                raise SchedulerError("the scheduler is stopping: it takes no more requests")
+            return event_of(
+                ask.verb,
+                ask.parameters,
+                at=now,
+                registry=self._engine.registry,
+                store=self._store,
+                unknown=self._engine.unknown() if ask.parameters.get("unknown") else (),
+            )
+        except SchedulerError as error:
+            ask.reply.set_exception(error)
+            return None
+
+    # -- what the engine decides -----------------------------------------------------------
+
+    def _pass(self, events: list[tuple[AnyEvent, Ask | None]]) -> None:
+        """Handle events, store all that was decided in one transaction, then carry it out."""
+        commands: list[tuple[Command, Ask | None]] = []
+        told: list[tuple[Ask, tuple[str, ...]]] = []
+        for event, ask in events:
+            if ask is not None and isinstance(event, ExecuteAsked):
+                told.append((ask, self._what_was_covered(event)))
+            try:
+                commands.extend((command, ask) for command in self._engine.handle(event))
+            except Exception as error:  # an outer edge: the scheduler must not die of one event
+                log.exception("handling %r failed", event)
+                if ask is not None:
+                    ask.reply.set_exception(error)
+        self._keep([command for command, _ in commands if isinstance(command, Record)])
+        hints = {id(ask): messages for ask, messages in told}
+        for command, ask in commands:
+            self._carry_out(command, ask, hints.get(id(ask), ()))
+
+    def _what_was_covered(self, event: ExecuteAsked) -> tuple[str, ...]:
+        return tuple(
+            sentence
+            for recorded in event.tasks
+            for sentence in covered_downstreams(self._engine.registry, self._store, recorded.id)
+        )
+
+    def _keep(self, records: list[Record]) -> None:
+        """Store the decisions; nothing is done until that has worked."""
+        waiting = Inbox[Item]()
+        try:
+            while records:
+                try:
+                    self._store.apply(records)
+                    return
+                except StoreError as error:
+                    log.error("%s: nothing starts until it can be written", error)
+                    self._clock.wait(waiting, self._clock.now() + _RETRY)
+        finally:
+            waiting.close()
+
+    def _carry_out(self, command: Command, ask: Ask | None, hints: tuple[str, ...]) -> None:
+        match command:
+            case StartAttempt():
+                self._start_attempt(command)
+            case KillAttempt(task=id, attempt=number, hard=hard):
+                log.info("kill task=%s n=%d", id, number)
+                self._executor.kill(str(id), number, hard=hard or self._stops > 1)
+            case WakeAt(at=at):
+                self._wake_at = at
+            case Reply(messages=messages, tasks=tasks):
+                if ask is not None:
+                    answer: Answer = {
+                        "messages": [*messages, *hints],
+                        "tasks": [str(id) for id in tasks],
+                    }
+                    ask.reply.set_result(answer)
+            case Refuse(message=message):
+                if ask is not None:
+                    ask.reply.set_exception(SchedulerError(message))
+            case RecordTask(task=task):
+                if task.state in (TaskState.BLOCKED, TaskState.FAILED):
+                    log.warning("task %s %s: %s", task.state, task.id, task.reason)
+            case RecordRun() | ForgetRun() | RecordRoutine() | RecordPlannedUntil() | RecordAhead():
+                pass
+
+    def _start_attempt(self, start: StartAttempt) -> None:
+        id, number = start.task, start.attempt
+        key = (str(id), number)
+        # Before the start: a short attempt may be reported before it returns.
+        self._attempts[key] = id
+        try:
+            routine = self._engine.registry[id.routine]
+            launch = self._launcher.launch(routine, start, log=self._launcher.log_of(id, number))
+            process = self._executor.start(launch)
+        except LaunchError as error:
+            del self._attempts[key]
+            log.error("attempt not started task=%s n=%d: %s", id, number, error)
+            self._refused.append(
+                AttemptRefused(at=self._clock.now(), task=id, attempt=number, error=str(error))
+            )
+            return
+        log.info("attempt started task=%s n=%d pid=%d", id, number, process.pid)
+        self._keep_process(
+            Process(task=id, attempt=number, pid=process.pid, process_start=process.process_start)
+        )
+
+    def _keep_process(self, process: Process) -> None:
+        try:
+            self._store.keep_process(process)
+        except StoreError as error:
+            # The next start finds the attempt by its environment as well.
+            log.error("the process of %s was not recorded: %s", process.task, error)
+
+
+def _in_words(end: Exit) -> str:
+    how = f"signal={end.signal}" if end.signal else f"code={end.code}"
+    return f"{how} {'killed' if end.killed else end.error or ''}".rstrip()

@@ -1,0 +1,415 @@
+"""Read-only answers for command line, API and pages: what is, what was, what comes.
+
+They work the same over a live scheduler's store and over that of one that is down.  Each answer
+is plain data, as `views` makes it.  Writes nothing, decides nothing.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from heapq import heappop, heappush, merge, nsmallest
+from itertools import groupby, islice
+from pathlib import Path
+
+from scheduler.engine.states import TaskState
+from scheduler.engine.task import Task, TaskId
+from scheduler.errors import SchedulerError
+from scheduler.registry.registry import Registry
+from scheduler.registry.routine import Routine
+from scheduler.registry.task_id import parse_moment, split_task_id
+from scheduler.service.explain import Explainer
+from scheduler.service.requests import named_task
+from scheduler.service.store.protocol import Fate, Reader
+from scheduler.service.views import (
+    LogOf,
+    View,
+    planned_view,
+    routine_view,
+    run_view,
+    task_view,
+)
+from scheduler.zones import to_instant, to_utc
+
+Parameters = Mapping[str, str]
+
+_NEXT = 10  # tasks to come that status shows
+_NEXT_OF_ONE = 5  # of one routine
+_RECENT = 10  # ended attempts that it shows
+_DAY = timedelta(days=1)
+_MOST_PLANNED = 200_000  # tasks that one plan may hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which scheduler answers, as its user knows it."""
+
+    name: str
+    pid: int | None  # None: it is down
+    address: str | None
+    started_at: str | None
+    mode: str
+    config: str
+    registry: str
+    database: str
+    max_running: int
+    notices: tuple[str, ...] = ()  # what its user must know, first of all
+
+
+@dataclass(slots=True, kw_only=True)
+class Answers:
+    """The answers of one scheduler."""
+
+    identity: Identity
+    registry: Registry
+    store: Reader
+    log_of: LogOf
+    now: Callable[[], datetime]
+    is_stopping: Callable[[], bool] = lambda: False
+    _settled: set[str] = field(default_factory=set[str])  # upstreams that are unknown no more
+
+    def by_verb(self) -> dict[str, Callable[[Parameters], object]]:
+        """Return what answers each verb that reads."""
+        return {
+            "ping": self.ping,
+            "status": self.status,
+            "list": self.routines,
+            "why": self.why,
+            "history": self.history,
+            "plan": self.plan,
+            "logs": self.logs,
+        }
+
+    def ping(self, parameters: Parameters) -> View:
+        """Return who answers."""
+        from scheduler.version import __version__
+
+        return {
+            "name": self.identity.name,
+            "pid": self.identity.pid,
+            "version": __version__,
+            "is_stopping": self.is_stopping(),
+        }
+
+    def status(self, parameters: Parameters) -> View:
+        """Return what runs, is blocked, failed, waits and comes next; all, or of one routine."""
+        name = parameters.get("routine")
+        routine = self._known(name) if name else None
+        live = [task for task in self.store.live() if name in (None, task.routine)]
+        view: View = {"scheduler": self._scheduler_view()}
+        for state in (TaskState.RUNNING, TaskState.BLOCKED, TaskState.READY, TaskState.WAITING):
+            tasks = [task for task in live if task.state is state]
+            if state is TaskState.BLOCKED:
+                tasks.sort(key=lambda task: task.root is not None and task.root != task.id)
+            view[state.value] = self._views(tasks)
+        failed = (task for task in self.store.failed() if name in (None, task.routine))
+        view["failed"] = self._views(failed)
+        view["next"] = self._next(name)
+        recent = self.store.recent_ends(_RECENT if name is None else 1000)
+        ended = dict.fromkeys(task for task, _ in recent if name in (None, task.routine))
+        view["recent"] = self._views(list(ended)[:_RECENT])
+        view["unknown"] = [str(id) for id in self._unknown(live)]
+        view["counts"] = {state.value: count for state, count in self.store.counts().items()}
+        if routine is not None:
+            view["routine"] = self._routine_view(routine, self.store.last_ended(routine.name))
+        return view
+
+    def routines(self, parameters: Parameters) -> View:
+        """Return the routines, all or those with a tag."""
+        tag = parameters.get("tag")
+        routines = [one for one in self.registry.values() if tag is None or tag in one.tags]
+        if tag is not None and not routines:
+            raise SchedulerError(f"no routine has the tag {tag!r}")
+        lasts = self.store.last_ended_of_all()
+        return {"routines": [self._routine_view(one, lasts.get(one.name)) for one in routines]}
+
+    def why(self, parameters: Parameters) -> View:
+        """Return why a task is in its state; of a routine, the task that matters most."""
+        id = self._task_or_routine(parameters["task"])
+        explainer = Explainer(
+            registry=self.registry,
+            store=self.store,
+            now=self.now(),
+            max_running=self.identity.max_running,
+        )
+        found = explainer.explain(id)
+        return {
+            "task": str(id),
+            "state": found.links[0].state,
+            "sentences": [link.sentence for link in found.links],
+            "chain": [
+                {"task": str(link.task), "state": link.state, "sentence": link.sentence}
+                for link in found.links
+            ],
+            "root": None if found.root is None else str(found.root),
+            "commands": list(found.commands),
+        }
+
+    def history(self, parameters: Parameters) -> View:
+        """Return past tasks, newest first; all, of a routine, or one task."""
+        if "task" in parameters:
+            id = named_task(self.registry, self.store, parameters["task"])
+            task, run = self.store.task(id), self.store.run_of(id)
+            if task is None and run is None:
+                raise SchedulerError(f"there is no record of {id}")
+            if task is not None:
+                return {"fates": [task_view(task, self.log_of)]}
+            return {"fates": [run_view(run)] if run is not None else []}
+        name = parameters.get("routine")
+        if name:
+            self._known(name)
+        fates = self.store.history(routine=name, limit=int(parameters.get("limit", "50")))
+        return {"fates": [self._fate_view(fate) for fate in fates]}
+
+    def _fate_view(self, fate: Fate) -> View:
+        if fate.task is not None:
+            return task_view(fate.task, self.log_of)
+        assert fate.run is not None
+        return run_view(fate.run)
+
+    def plan(self, parameters: Parameters) -> list[View]:
+        """Return each task to come in a window: by default a day from now."""
+        now = self.now()
+        start = self._moment(parameters, "from") or now
+        end = self._moment(parameters, "to") or start + _DAY
+        if end <= start:
+            raise SchedulerError("the window is empty: --from must be before --to")
+        names = [self.registry[parameters["routine"]].name] if "routine" in parameters else None
+        ids = planned(self.registry, start, end, names)
+        return [planned_view(self.registry, id) for id in ids]
+
+    def logs(self, parameters: Parameters) -> View:
+        """Return where the log of an attempt is: by default a task's latest."""
+        task = self._logged_task(parameters)
+        numbers = [attempt.number for attempt in task.attempts]
+        attempt = int(parameters.get("attempt", numbers[-1]))
+        if attempt not in numbers:
+            raise SchedulerError(f"{task.id} has no attempt {attempt}, only 1 to {numbers[-1]}")
+        path = self.log_of(task.id, attempt)
+        is_running = task.state is TaskState.RUNNING and attempt == numbers[-1]
+        return {
+            "task": str(task.id),
+            "attempt": attempt,
+            "attempts": numbers,
+            "path": str(path),
+            "size": _size(path),
+            "is_running": is_running,
+        }
+
+    # -- parts -----------------------------------------------------------------------------
+
+    def _scheduler_view(self) -> View:
+        identity = self.identity
+        return {
+            "name": identity.name,
+            "is_live": identity.pid is not None,
+            "pid": identity.pid,
+            "address": identity.address,
+            "started_at": identity.started_at,
+            "mode": identity.mode,
+            "config": identity.config,
+            "registry": identity.registry,
+            "database": identity.database,
+            "timezone": self.registry.timezone,
+            "is_stopping": self.is_stopping(),
+            "notices": list(identity.notices),
+        }
+
+    def _views(self, tasks: Iterable[Task]) -> list[View]:
+        return [task_view(task, self.log_of) for task in tasks]
+
+    def _routine_view(self, routine: Routine, last: Task | None) -> View:
+        following = self.registry.triggers.next(routine.name, to_instant(self.now()))
+        state = self.store.routine(routine.name)
+        return routine_view(
+            routine,
+            following=None if following is None else to_utc(following),
+            last=None if last is None else task_view(last, self.log_of),
+            known_since=None if state is None else state.known_since,
+        )
+
+    def _next(self, name: str | None) -> list[View]:
+        """Return the next tasks to come: of each routine one, or several of one routine."""
+        now = self.now()
+        # What a person had run, or cancelled, before its time does not come any more.
+        gone = {*self.store.ahead(), *(task.id for task in self.store.early(now))}
+        names = self.registry if name is None else [name] if name in self.registry else []
+        each = 1 if name is None else _NEXT_OF_ONE
+        coming = (
+            found
+            for one in names
+            if self.registry[one].enabled
+            for found in islice(self._coming(one, to_instant(now), gone), each)
+        )
+        return [
+            planned_view(self.registry, TaskId(one, to_utc(at), self.registry[one].zone))
+            for at, one in nsmallest(_NEXT, coming)
+        ]
+
+    def _coming(self, name: str, after: int, gone: Collection[TaskId]) -> Iterator[tuple[int, str]]:
+        following = self.registry.triggers.next(name, after)
+        while following is not None:
+            if not gone or TaskId(name, to_utc(following)) not in gone:
+                yield following, name
+            following = self.registry.triggers.next(name, following)
+
+    def unknown(self) -> list[TaskId]:
+        """Return the unknown tasks that something waits for."""
+        return self._unknown(self.store.live())
+
+    def _unknown(self, live: Iterable[Task]) -> list[TaskId]:
+        """Return the unknown tasks that a task waits for, now or at its routine's next instant."""
+        found = {task.root: None for task in live if task.root and self._is_unknown(task.root)}
+        now = to_instant(self.now())
+        for name in self.registry:
+            if name in self._settled or not self.registry[name].dependents:
+                continue
+            state = self.store.routine(name)
+            if state is None or state.assumed is not None:
+                continue
+            # Once it has triggered twice since it is known, nothing is bound to older tasks.
+            first = self.registry.triggers.next(name, to_instant(state.known_since))
+            second = None if first is None else self.registry.triggers.next(name, first)
+            if second is not None and second <= now:
+                self._settled.add(name)
+                continue
+            for downstream in self.registry[name].dependents:
+                found.update(dict.fromkeys(self._unknown_of(downstream, name, now)))
+        return list(found)
+
+    def _unknown_of(self, downstream: str, upstream: str, now: int) -> Iterator[TaskId]:
+        following = self.registry.triggers.next(downstream, now)
+        if following is None or not self.registry[downstream].enabled:
+            return
+        for id in self.registry.waits_for(downstream, to_utc(following)):
+            if id.routine == upstream and self._is_unknown(id):
+                yield id
+
+    def _is_unknown(self, id: TaskId) -> bool:
+        state = self.store.routine(id.routine)
+        if state is None or state.assumed is not None or id.instant > state.known_since:
+            return False
+        return self.store.task(id) is None and self.store.run_of(id) is None
+
+    def _known(self, name: str) -> Routine | None:
+        """Return a routine; None if it has left the registry but has a history."""
+        if name not in self.registry and self.store.routine(name) is not None:
+            return None
+        return self.registry[name]
+
+    def _moment(self, parameters: Parameters, key: str) -> datetime | None:
+        text = parameters.get(key)
+        return parse_moment(text, self.registry.timezone) if text else None
+
+    def _task_or_routine(self, text: str) -> TaskId:
+        if text not in self.registry:
+            try:
+                split_task_id(text)
+            except SchedulerError:
+                self._known(text)  # raises with a suggestion, unless it is history only
+            else:
+                return named_task(self.registry, self.store, text)
+        return self._foremost(text)
+
+    def _foremost(self, name: str) -> TaskId:
+        """Return the routine's task that a person most likely asks about."""
+        live = [task for task in self.store.live() if task.routine == name]
+        order = (TaskState.BLOCKED, TaskState.WAITING, TaskState.READY, TaskState.RUNNING)
+        for state in order:
+            for task in live:
+                if task.state is state:
+                    return task.id
+        last = self.store.last_ended(name)
+        if last is not None and last.state is TaskState.FAILED:
+            return last.id
+        following = None
+        if name in self.registry:
+            following = self.registry.triggers.next(name, to_instant(self.now()))
+        if following is not None:
+            return TaskId(name, to_utc(following), self.registry[name].zone)
+        if last is not None:
+            return last.id
+        raise SchedulerError(
+            f"routine {name!r} runs by hand only and never has: scheduler execute {name}"
+        )
+
+    def _logged_task(self, parameters: Parameters) -> Task:
+        if "task" in parameters:
+            id = named_task(self.registry, self.store, parameters["task"])
+            task = self.store.task(id)
+            if task is None or not task.attempts:
+                raise SchedulerError(f"{id} has not run: there is no log of it")
+            return task
+        name = parameters["routine"]
+        self._known(name)
+        running = [one for one in self.store.live() if one.routine == name and one.attempts]
+        task = running[-1] if running else self.store.last_ended(name)
+        if task is None:
+            raise SchedulerError(f"routine {name!r} has not run yet: there is no log of it")
+        return task
+
+
+def planned(
+    registry: Registry, start: datetime, end: datetime, names: Iterable[str] | None = None
+) -> Iterator[TaskId]:
+    """Yield the tasks to come, start <= instant < end, in the order in which they fall due.
+
+    At one instant, again and again the smallest name comes whose upstream tasks at that same
+    instant are all out.  Disabled routines have no tasks.
+
+    Raises:
+        SchedulerError: there are too many.
+    """
+    first = to_instant(start) + bool(start.microsecond)
+    last = to_instant(end) + bool(end.microsecond)
+    chosen = [registry[name] for name in (registry if names is None else names)]
+
+    def instants(name: str) -> Iterator[tuple[int, str]]:
+        return ((at, name) for at in registry.triggers.between(name, first, last))
+
+    streams = [instants(routine.name) for routine in chosen if routine.enabled]
+    count = 0
+    for at, group in groupby(merge(*streams), key=lambda pair: pair[0]):
+        for name in _in_order(registry, at, [name for _, name in group]):
+            count += 1
+            if count > _MOST_PLANNED:
+                raise SchedulerError(
+                    f"the window holds more than {_MOST_PLANNED} tasks: give a shorter one"
+                )
+            yield TaskId(name, to_utc(at), registry[name].zone)
+
+
+def _in_order(registry: Registry, at: int, names: list[str]) -> Iterator[str]:
+    """Yield the names of one instant, what is waited for first."""
+    if len(names) == 1:
+        yield names[0]
+        return
+    here = set(names)
+    open_upstreams: dict[str, int] = {}
+    downstreams: dict[str, list[str]] = {name: [] for name in names}
+    free: list[str] = []
+    for name in names:
+        waits_for = registry.waits_for(name, to_utc(at))
+        upstreams = dict.fromkeys(
+            id.routine
+            for id in waits_for
+            if id.routine in here and id.routine != name and to_instant(id.instant) == at
+        )
+        open_upstreams[name] = len(upstreams)
+        for upstream in upstreams:
+            downstreams[upstream].append(name)
+        if not upstreams:
+            heappush(free, name)
+    while free:
+        name = heappop(free)
+        yield name
+        for downstream in downstreams[name]:
+            open_upstreams[downstream] -= 1
+            if not open_upstreams[downstream]:
+                heappush(free, downstream)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

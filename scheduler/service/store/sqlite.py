@@ -1,0 +1,296 @@
+"""The store in an SQLite database: `SqliteStore` is its one writer, `SqliteReader` for the rest.
+
+No decisions: what to keep is the engine's word.
+"""
+
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Self, assert_never
+
+from scheduler.engine.commands import (
+    ForgetRun,
+    Record,
+    RecordAhead,
+    RecordPlannedUntil,
+    RecordRoutine,
+    RecordRun,
+    RecordTask,
+)
+from scheduler.engine.states import TaskState
+from scheduler.engine.task import SkippedRun, Task
+from scheduler.service.store.answers import Question, SqlAnswers
+from scheduler.service.store.connection import (
+    FrozenConnection,
+    connect_to_read,
+    connect_to_write,
+    failure,
+    transaction,
+)
+from scheduler.service.store.migrate import check, has_ancestor_state, migrate, refuse_strange
+from scheduler.service.store.protocol import Process, Source
+from scheduler.service.store.rows import (
+    Row,
+    attempt_row,
+    routine_row,
+    run_row,
+    task_row,
+    to_micros,
+    to_seconds,
+    to_text,
+)
+from scheduler.service.store.statements import WRITES
+from scheduler.zones import to_instant
+
+__all__ = ["SqliteReader", "SqliteStore", "has_ancestor_state"]
+
+_SKIPPED = TaskState.SKIPPED.value
+
+
+class SqliteStore(SqlAnswers):
+    """The one writer of a database, for the thread that made it.
+
+    The file is made if it is not there, and its schema brought up to date.  ``timeout`` is how
+    many seconds to wait for another program that holds the database locked.
+
+    Raises:
+        SchedulerError: the file is something else, damaged, of a newer version, or cannot be used.
+    """
+
+    def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
+        self._path = path
+        refuse_strange(path)
+        self._database = connect_to_write(path, timeout)
+        try:
+            migrate(self._database, path)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def _ask(self, *questions: Question) -> list[list[Row]]:
+        # No transaction: nobody else writes.
+        try:
+            return [self._database.execute(*question).fetchall() for question in questions]
+        except sqlite3.OperationalError as error:
+            raise failure(error, self._path) from error
+
+    # -- records ---------------------------------------------------------------------------
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Keep all of these, or none: one durable transaction.
+
+        Raises:
+            StoreError: it could not be done; nothing is kept, and it may be tried again.
+        """
+        if not records:
+            return
+        with self._counted() as counts:
+            for record in records:
+                self._keep(record, counts)
+
+    def _keep(self, record: Record, counts: Counter[str]) -> None:
+        match record:
+            case RecordTask(task=task):
+                self._keep_task(task, counts)
+            case RecordRun(run=run):
+                self._keep_run(run, counts)
+            case ForgetRun(routine=routine, first=first):
+                self._forget_run(routine, to_instant(first), counts)
+            case RecordRoutine(state=state):
+                self._database.execute(WRITES["keep routine"], routine_row(state))
+            case RecordPlannedUntil(at=at):
+                self._database.execute(WRITES["keep planned until"], (to_micros(at),))
+            case RecordAhead(task=id, drop=False):
+                row = (id.routine, to_instant(id.instant), id.zone)
+                self._database.execute(WRITES["keep ahead"], row)
+            case RecordAhead(task=id):
+                key = (id.routine, to_instant(id.instant))
+                self._database.execute(WRITES["forget ahead"], key)
+            case _:
+                assert_never(record)
+
+    def _keep_task(self, task: Task, counts: Counter[str]) -> None:
+        row = task_row(task)
+        key = row[:2]
+        known = self._database.execute(WRITES["known task"], key).fetchone()
+        counts[task.state.value] += 1
+        if known is None:
+            self._database.execute(WRITES["add task"], row)
+            self._keep_attempts(task, 0)
+            return
+        state, attempts = known
+        counts[state] -= 1
+        self._database.execute(WRITES["change task"], (*row[2:], *key))
+        if attempts > len(task.attempts):
+            self._database.execute(WRITES["forget attempts"], (*key, len(task.attempts)))
+        self._keep_attempts(task, min(attempts, len(task.attempts)))
+
+    def _keep_attempts(self, task: Task, known: int) -> None:
+        # Of those that are known only the last may have changed: a task may have a thousand.
+        for attempt in task.attempts[max(known - 1, 0) :]:
+            self._database.execute(WRITES["keep attempt"], attempt_row(task.id, attempt))
+
+    def _keep_run(self, run: SkippedRun, counts: Counter[str]) -> None:
+        row = run_row(run)
+        known = self._database.execute(WRITES["known run"], row[:2]).fetchone()
+        counts[_SKIPPED] += run.count - (known[0] if known else 0)
+        self._database.execute(WRITES["keep run"], row)
+
+    def _forget_run(self, routine: str, first: int, counts: Counter[str]) -> None:
+        known = self._database.execute(WRITES["known run"], (routine, first)).fetchone()
+        if known:
+            counts[_SKIPPED] -= known[0]
+            self._database.execute(WRITES["forget run"], (routine, first))
+
+    @contextmanager
+    def _counted(self) -> Generator[Counter[str], None, None]:
+        """Do one transaction; what is counted inside goes to the tally with it."""
+        counts: Counter[str] = Counter()
+        with transaction(self._database, self._path):
+            yield counts
+            changed = [(count, state) for state, count in counts.items() if count]
+            self._database.executemany(WRITES["count"], changed)
+
+    # -- what the service keeps ------------------------------------------------------------
+
+    def keep_process(self, process: Process) -> None:
+        """Keep which process an attempt has; the attempt itself was recorded before."""
+        id = process.task
+        key = (id.routine, to_instant(id.instant), process.attempt)
+        with transaction(self._database, self._path):
+            self._database.execute(
+                WRITES["keep process"], (process.pid, process.process_start, *key)
+            )
+
+    def keep_sources(self, sources: Sequence[Source], timezone: str) -> None:
+        """Keep the files of a registry that loaded, and the zone that it was read with."""
+        rows = ((at, to_text(source.path), source.data) for at, source in enumerate(sources))
+        with transaction(self._database, self._path):
+            self._database.execute(WRITES["forget sources"])
+            self._database.executemany(WRITES["keep source"], rows)
+            self._database.execute(WRITES["keep note"], ("registry timezone", timezone))
+
+    def keep_note(self, key: str, value: str) -> None:
+        """Keep a note of the service to itself."""
+        with transaction(self._database, self._path):
+            self._database.execute(WRITES["keep note"], (key, to_text(value)))
+
+    # -- pruning ---------------------------------------------------------------------------
+
+    def prune(self, before: datetime, keep: int, step: int = 500) -> Iterator[int]:
+        """Delete ended tasks and runs older than ``before``, in steps; yield how many went in each.
+
+        At least the newest ``keep`` tasks of a routine stay, and so does its last success.
+        """
+        yield from self._prune_tasks(to_seconds(before), keep, step)
+        yield from self._prune_runs(to_seconds(before), step)
+
+    def _prune_tasks(self, before: int, keep: int, step: int) -> Iterator[int]:
+        routine = self._routine_after("")
+        while routine is not None:
+            gone, room = 0, step
+            with self._counted() as counts:
+                while routine is not None and room > 0:
+                    found = self._forget_tasks(routine, before, keep, room, counts)
+                    gone += found
+                    if found < room:
+                        routine = self._routine_after(routine)
+                    room -= found + 1  # to look at a routine is some work, too
+            yield gone
+
+    def _routine_after(self, name: str) -> str | None:
+        (found,) = self._database.execute(WRITES["routine with tasks"], (name,)).fetchone()
+        return None if found is None else str(found)
+
+    def _forget_tasks(
+        self, routine: str, before: int, keep: int, limit: int, counts: Counter[str]
+    ) -> int:
+        if keep > 0:
+            oldest = self._database.execute(
+                WRITES["oldest to keep"], (routine, keep - 1)
+            ).fetchone()
+            if oldest is None:
+                return 0
+            before = min(before, oldest[0])
+        old = self._database.execute(WRITES["old tasks"], (routine, before, limit)).fetchall()
+        self._database.executemany(WRITES["forget task"], (row[1:] for row in old))
+        counts.subtract(state for state, *_ in old)
+        return len(old)
+
+    def _prune_runs(self, before: int, step: int) -> Iterator[int]:
+        gone = step
+        while gone == step:
+            with self._counted() as counts:
+                old = self._database.execute(WRITES["old runs"], (before, step)).fetchall()
+                self._database.executemany(WRITES["forget run"], (row[1:] for row in old))
+                counts[_SKIPPED] -= sum(count for count, *_ in old)
+                gone = len(old)
+            yield gone
+
+
+class SqliteReader(SqlAnswers):
+    """Reads a database from any thread, whether a scheduler is writing it or not.
+
+    Each question has a connection of its own while it is answered; they are kept for the next.
+
+    Raises:
+        SchedulerError: there is no such database, it is of another version, or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._is_closed = False
+        self._idle = deque([self._connected()])
+
+    def close(self) -> None:
+        """Let go of the database, once the questions under way are answered."""
+        self._is_closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        database = connect_to_read(self._path)
+        try:
+            check(database, self._path)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _ask(self, *questions: Question) -> list[list[Row]]:
+        try:
+            database = self._idle.pop()
+        except IndexError:
+            database = self._connected()
+        try:
+            answers = _answers(database, questions)
+        except sqlite3.DatabaseError as error:
+            database.close()
+            raise failure(error, self._path) from error
+        if isinstance(database, FrozenConnection):
+            database.close()  # by the next question a scheduler may have been started
+        else:
+            self._idle.append(database)
+        if self._is_closed:
+            self.close()
+        return answers
+
+
+def _answers(database: sqlite3.Connection, questions: Iterable[Question]) -> list[list[Row]]:
+    database.execute("BEGIN")
+    answers = [database.execute(*question).fetchall() for question in questions]
+    database.execute("COMMIT")
+    return answers

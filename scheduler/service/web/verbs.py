@@ -1,0 +1,145 @@
+"""The parameters of each verb, as the API takes and documents them.
+
+Only their shape is checked here; what names and times mean is for `queries` and the loop.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+P = TypeVar("P", bound="Parameters")
+
+_Text = Annotated[str, Field(min_length=1, max_length=10_000)]
+_TaskId = Annotated[_Text, Field(description="a task's id: routine.2026-10-01T02:00:00")]
+_Routine = Annotated[_Text, Field(description="the name of a routine")]
+_Moment = Annotated[_Text, Field(description="a time; without an offset in the registry's zone")]
+
+
+class Parameters(BaseModel):
+    """What every verb has in common: a parameter that it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+    def given(self) -> dict[str, object]:
+        """Return the parameters under the names of the API, without those that are None."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class Nothing(Parameters):
+    """A verb without parameters."""
+
+
+class Status(Parameters):
+    """All routines, or one."""
+
+    routine: _Routine | None = None
+
+
+class List(Parameters):
+    """All routines, or those with a tag."""
+
+    tag: Annotated[_Text | None, Field(description="only routines with this tag")] = None
+
+
+class Why(Parameters):
+    """One task, past, present or to come."""
+
+    task: _TaskId
+
+
+class History(Parameters):
+    """The newest tasks first."""
+
+    routine: _Routine | None = None
+    task: _TaskId | None = None
+    limit: Annotated[int, Field(ge=1, le=10_000, description="at most so many tasks")] = 50
+
+
+class Plan(Parameters):
+    """From now, and for a day, unless told otherwise."""
+
+    from_: Annotated[_Moment | None, Field(alias="from")] = None
+    to: _Moment | None = None
+    routine: _Routine | None = None
+    if_: Annotated[
+        _Text | None, Field(alias="if", description="'load fails', or 'down 02:00-05:00'")
+    ] = None
+
+
+class Logs(Parameters):
+    """The log of a task's attempt; of a routine, its latest task's."""
+
+    task: _TaskId | None = None
+    routine: _Routine | None = None
+    attempt: Annotated[int | None, Field(ge=1, description="by default the latest")] = None
+    offset: Annotated[int, Field(ge=0, description="the first byte wanted")] = 0
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        return _with_one_of(self, "task", "routine")
+
+
+class Stop(Parameters):
+    """Whether what runs is waited for or killed."""
+
+    now: Annotated[bool, Field(description="kill what runs, instead of waiting for it")] = False
+
+
+class Execute(Parameters):
+    """What to run: exactly one of task, routine, failed, unknown."""
+
+    task: _TaskId | None = None
+    routine: _Routine | None = None
+    failed: Annotated[bool | None, Field(description="all failed tasks")] = None
+    unknown: Annotated[bool | None, Field(description="all unknown tasks")] = None
+    since: Annotated[_Moment | None, Field(description="failed tasks from then on")] = None
+    arguments: Annotated[str | None, Field(description="instead of the routine's own")] = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.since is not None and not self.failed:
+            raise ValueError("since goes with failed only")
+        return _with_one_of(self, "task", "routine", "failed", "unknown")
+
+
+class Cancel(Parameters):
+    """Which task to end."""
+
+    task: _TaskId
+    downstream: Annotated[bool, Field(description="and what waits for it")] = False
+
+
+class Mark(Parameters):
+    """What to record as what: a task, a routine's tasks from a time to another, or all unknown."""
+
+    task: _TaskId | None = None
+    routine: _Routine | None = None
+    from_: Annotated[_Moment | None, Field(alias="from")] = None
+    to: _Moment | None = None
+    unknown: Annotated[bool | None, Field(description="all unknown tasks")] = None
+    as_: Annotated[Literal["succeeded", "skipped"], Field(alias="as")]
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        has_range = self.from_ is not None and self.to is not None
+        if bool(self.routine) != has_range or (self.from_ is None) != (self.to is None):
+            raise ValueError("routine, from and to go together")
+        return _with_one_of(self, "task", "routine", "unknown")
+
+
+def _with_one_of(parameters: P, *names: str) -> P:
+    """Return the parameters if exactly one of those named is given."""
+    if sum(bool(getattr(parameters, name)) for name in names) != 1:
+        raise ValueError(f"give exactly one of {', '.join(names)}")
+    return parameters
+
+
+def explained(problem: Mapping[str, object]) -> str:
+    """Return one of pydantic's errors as words: which parameter, and what is wrong."""
+    # The first part says query or body; none is left where the whole is meant.
+    _, *parts = map(str, cast("tuple[str | int, ...]", problem["loc"]))
+    message = str(problem.get("msg")).removeprefix("Value error, ")
+    if problem.get("type") == "extra_forbidden":
+        message = "there is no such parameter"
+    return ": ".join([".".join(parts)[:100], message] if parts else [message])

@@ -1,0 +1,403 @@
+"""The one place that builds everything: which store, which executor, and what hangs on what.
+
+No loops and no rules.  What only some need is imported only then.
+"""
+
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scheduler.engine.events import AttemptLost, SchedulerStarted
+from scheduler.engine.states import Cause, TaskState
+from scheduler.engine.task import Task, TaskId
+from scheduler.errors import RegistryError
+from scheduler.registry.registry import Registry
+from scheduler.service.config import Settings, read_config
+from scheduler.service.executors.protocol import Executor, Report
+from scheduler.service.instance import Claim, Instance, claim
+from scheduler.service.launches import Launcher
+from scheduler.service.queries import Answers, Identity
+from scheduler.service.recovery import end_lost_attempts, last_registry, restored
+from scheduler.service.registry_files import CheckReport, check_registry
+from scheduler.service.store.protocol import Source, Store
+
+if TYPE_CHECKING:
+    from scheduler.service.clock import Clock
+    from scheduler.service.inbox import Inbox
+    from scheduler.service.loop import Item, Loop
+
+log = logging.getLogger(__name__)
+
+_CHORES_EVERY = timedelta(hours=6)
+_ALL_SHOWN = 10  # tasks that a start names one by one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOptions:
+    """How a scheduler is to be started."""
+
+    name: str
+    mode: str = "prod"
+    fresh: bool = False
+    assume_done: bool = False
+    is_attended: bool = True  # somebody sees what is printed, and can mend a broken registry
+
+
+class Scheduler:
+    """One scheduler, from its claim on name and database to its end."""
+
+    def __init__(self, settings: Settings, options: StartOptions) -> None:
+        """Take the name and the database.
+
+        Raises:
+            SchedulerError: another scheduler has one of them, or the database is not usable.
+        """
+        from scheduler.service.store.sqlite import SqliteStore
+
+        self._settings = settings
+        self._options = options
+        self._claim: Claim = claim(
+            options.name, config=settings.config, database=settings.database, mode=options.mode
+        )
+        try:
+            self._store: Store = SqliteStore(settings.database)
+        except BaseException:
+            self._claim.release()
+            raise
+
+    def serve(self, told: Callable[[list[str]], None]) -> None:
+        """Run until it is stopped; ``told`` gets the lines of the start, once it serves.
+
+        Raises:
+            SchedulerError: the registry cannot be loaded and there is none to go on with, or the
+                address is taken.
+        """
+        try:
+            self._serve(told)
+        finally:
+            self._store.close()
+            self._claim.release()
+
+    def _serve(self, told: Callable[[list[str]], None]) -> None:
+        from scheduler.service.clock import SystemClock
+        from scheduler.service.signals import on_signals
+        from scheduler.service.store.sqlite import SqliteReader
+        from scheduler.service.web.api import make_app
+        from scheduler.service.web.server import ControlServer
+
+        settings, options, store = self._settings, self._options, self._store
+        clock = SystemClock()
+        now = clock.now()
+        loaded = load(settings, store, is_attended=options.is_attended)
+        room = built(settings, options, store, loaded, clock)
+        loop, inbox = room.loop, room.inbox
+        token = secrets.token_urlsafe(32)
+        answers = Answers(
+            identity=Identity(
+                name=options.name,
+                pid=os.getpid(),
+                address=None,
+                started_at=now.isoformat(),
+                mode=options.mode,
+                config=str(settings.config or ""),
+                registry=str(settings.registry),
+                database=str(settings.database),
+                max_running=settings.max_running,
+                notices=loaded.notices,
+            ),
+            registry=loaded.registry,
+            store=SqliteReader(settings.database),
+            log_of=room.launcher.log_of,
+            now=clock.now,
+            is_stopping=lambda: loop.is_stopping,
+        )
+        app = make_app(
+            token=token,
+            inbox=inbox,
+            answers=answers.by_verb(),
+            version=_version(),
+            host=settings.http_host,
+        )
+        server = ControlServer(app, settings.http_host, settings.http_port)
+        port = server.start()
+        instance = self._claim.publish(host=settings.http_host, port=port, token=token, at=now)
+        answers.identity = replace(answers.identity, address=f"http://{settings.http_host}:{port}")
+        try:
+            with on_signals(inbox, settings.stop_timeout):
+                room.begin()
+                store.keep_sources(loaded.sources, settings.timezone)
+                told(self._banner(instance, loaded, answers, [one.task for one in room.lost]))
+                loop.run()
+        finally:
+            room.executor.close()
+            server.stop()
+            inbox.close()
+            clock.close()
+
+    # -- what is told ----------------------------------------------------------------------
+
+    def _banner(
+        self, instance: Instance, loaded: "Loaded", answers: Answers, lost: list[TaskId]
+    ) -> list[str]:
+        count = len(loaded.registry)
+        lines = [
+            f"scheduler {instance.name!r} is running: pid {instance.pid},"
+            f" http://{instance.host}:{instance.port}",
+            f"{count} routine{'s' * (count != 1)}, times in {loaded.registry.timezone}"
+            f" ({self._settings.registry})",
+        ]
+        if self._options.mode == "test":
+            lines.append(f"test mode: state and logs are in {self._settings.database.parent}")
+        lines.extend(f"warning: {notice}" for notice in loaded.notices)
+        lines.extend(self._late_lines(instance.started_at))
+        lines.extend(_told_unfinished(lost, self._store.failed()))
+        lines.extend(_told_unknown(answers.unknown()))
+        return lines
+
+    def _late_lines(self, started_at: str) -> Iterator[str]:
+        start = datetime.fromisoformat(started_at)
+        late = [task for task in self._store.live() if task.instant < start]
+        for state, words in (
+            (TaskState.RUNNING, "was late and starts now"),
+            (TaskState.READY, "is late and runs at the next free slot"),
+            (TaskState.WAITING, "is late"),
+            (TaskState.BLOCKED, "is blocked"),
+        ):
+            tasks = [task for task in late if task.state is state]
+            for task in tasks[:_ALL_SHOWN]:
+                reason = f": {task.reason}" if state.value in ("waiting", "blocked") else ""
+                yield f"{task.id} {words}{reason}"
+            if len(tasks) > _ALL_SHOWN:
+                yield f"… and {len(tasks) - _ALL_SHOWN} more that are {state}"
+        for name in dict.fromkeys(task.routine for task in late):
+            for run in self._store.runs_since(name, start - timedelta(days=3660)):
+                if run.at >= start and run.cover is not None:
+                    yield f"{run.count} older of {name} are skipped: {run.cover} runs instead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A registry to run, and what there is to say of it."""
+
+    registry: Registry
+    sources: tuple[Source, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRoom:
+    """The loop and all that it drives: a scheduler but for its doors to the outside."""
+
+    loop: "Loop"
+    inbox: "Inbox[Item]"
+    executor: Executor
+    launcher: Launcher
+    lost: list[AttemptLost]  # what ran when the last scheduler died
+    started: SchedulerStarted
+
+    def begin(self) -> None:
+        """Tell the engine what became of what was running, and that it serves."""
+        self.loop.start(self.lost, self.started)
+
+
+def load(settings: Settings, store: Store, *, is_attended: bool) -> Loaded:
+    """Return the registry to run: the file's, or where nobody can mend it, the last one.
+
+    Raises:
+        RegistryError: it cannot be loaded, and there is none to go on with.
+    """
+    report = check_registry(
+        settings.registry, settings.timezone, with_files=True, python=settings.python
+    )
+    if report.registry is not None:
+        notices = tuple(str(problem) for problem in (*report.errors, *report.warnings))
+        sources = tuple(Source(path=path, data=data) for path, data in report.sources)
+        return Loaded(registry=report.registry, sources=sources, notices=notices)
+    last = None if is_attended else last_registry(store)
+    if last is None:
+        raise RegistryError(report.errors, report.names)
+    return Loaded(registry=last, sources=store.sources(), notices=_going_on(settings, report))
+
+
+def built(
+    settings: Settings, options: StartOptions, store: Store, loaded: Loaded, clock: "Clock"
+) -> EngineRoom:
+    """Build a scheduler that goes on where the last one over this store ended.
+
+    What that one has left running, because it died, is ended first.
+    """
+    from scheduler.engine.admission import Limits
+    from scheduler.engine.engine import Engine
+    from scheduler.service.inbox import Inbox
+    from scheduler.service.loop import AttemptEnded, Item, Loop
+
+    now, inbox = clock.now(), Inbox[Item]()
+    old = _old_registry(store, loaded)
+    launcher = Launcher(name=options.name, settings=settings)
+    lost = end_lost_attempts(store, old, now, name=options.name, database=launcher.database)
+    snapshot = restored(store, old, loaded.registry, now)
+    limits = Limits(max_running=settings.max_running, late=os.cpu_count() or 1)
+    executor = local_executor(
+        lambda task, attempt, exit_: inbox.put(AttemptEnded(task=task, attempt=attempt, exit=exit_))
+    )
+    loop = Loop(
+        engine=Engine(old, snapshot, limits),
+        store=store,
+        executor=executor,
+        launcher=launcher,
+        clock=clock,
+        inbox=inbox,
+        chores=Chores(settings, store).due,
+    )
+    return EngineRoom(
+        loop=loop,
+        inbox=inbox,
+        executor=executor,
+        launcher=launcher,
+        lost=lost,
+        started=SchedulerStarted(
+            at=max(now, clock.now()),
+            registry=loaded.registry,
+            fresh=options.fresh,
+            assume_done=options.assume_done,
+        ),
+    )
+
+
+def local_executor(report: Report) -> Executor:
+    """Return what runs attempts as processes of this machine."""
+    from scheduler.service.executors.local import LocalExecutor
+
+    return LocalExecutor(report)
+
+
+def _old_registry(store: Store, loaded: Loaded) -> Registry:
+    """Return the registry that the last scheduler over this store ran."""
+    if store.sources() == loaded.sources:
+        return loaded.registry
+    return last_registry(store) or Registry(timezone=loaded.registry.timezone)
+
+
+@dataclass(slots=True)
+class Chores:
+    """Keeps history and logs within their limits, a step at a time."""
+
+    settings: Settings
+    store: Store
+    done_at: datetime | None = None
+
+    def due(self, now: datetime) -> Iterator[None]:
+        """Do what is due; yield after each step."""
+        if self.done_at is not None and now - self.done_at < _CHORES_EVERY:
+            return
+        from scheduler.service.logs import LogLimits, prune_logs
+
+        self.done_at = now
+        settings = self.settings
+        age = timedelta(days=settings.history_days)
+        for _ in self.store.prune(now - age, settings.history_tasks_per_routine):
+            yield
+        limits = LogLimits(
+            longest=age, tasks=settings.history_tasks_per_routine, total=settings.log_size
+        )
+        running = {
+            str(Launcher(name="", settings=settings).log_of(task.id, attempt.number))
+            for task in self.store.live()
+            for attempt in task.attempts
+        }
+        for _ in prune_logs(settings.log_directory, now, limits, lambda path: str(path) in running):
+            yield
+
+
+def offline_answers(
+    config: Path | None, name: str | None, database: Path | None = None
+) -> Mapping[str, Callable[[Mapping[str, str]], object]]:
+    """Return the answers of a scheduler that is down, from its data folder.
+
+    Raises:
+        SchedulerError: config, registry or database cannot be read.
+    """
+    from scheduler.service.clock import SystemClock
+    from scheduler.service.store.memory import MemoryStore
+    from scheduler.service.store.sqlite import SqliteReader
+
+    settings = read_config(config) if config is not None else Settings()
+    path = database or settings.database
+    store = SqliteReader(path) if path.is_file() else MemoryStore()
+    report = check_registry(settings.registry, settings.timezone)
+    notices: tuple[str, ...] = ()
+    registry = report.registry
+    if registry is None:
+        registry = last_registry(store)
+        if registry is None:
+            raise RegistryError(report.errors, report.names)
+        notices = _going_on(settings, report)
+    answers = Answers(
+        identity=Identity(
+            name=name or "",
+            pid=None,
+            address=None,
+            started_at=None,
+            mode="prod",
+            config=str(config or ""),
+            registry=str(settings.registry),
+            database=str(path),
+            max_running=settings.max_running,
+            notices=notices,
+        ),
+        registry=registry,
+        store=store,
+        log_of=Launcher(name=name or "", settings=settings).log_of,
+        now=SystemClock(with_timer=False).now,
+    )
+    return answers.by_verb()
+
+
+def is_ancestors(database: Path) -> bool:
+    """Return whether a database was written by the program's ancestor."""
+    from scheduler.service.store.sqlite import has_ancestor_state
+
+    return database.is_file() and has_ancestor_state(database)
+
+
+def _going_on(settings: Settings, report: CheckReport) -> tuple[str, ...]:
+    first = str(report.errors[0]) if report.errors else "it cannot be read"
+    more = f" (and {len(report.errors) - 1} more problems)" if len(report.errors) > 1 else ""
+    return (
+        f"{settings.registry} CANNOT BE LOADED: the last registry that could be is used instead;"
+        f" {first}{more}",
+    )
+
+
+def _told_unfinished(lost: list[TaskId], failed: Iterable[Task]) -> Iterator[str]:
+    """Yield a line for each task that an end of the scheduler broke off, and that still matters."""
+    broken = {id: "lost, may have run" for id in lost}
+    for task in failed:
+        if task.cause in (Cause.LOST, Cause.STOPPED):
+            broken.setdefault(task.id, task.reason)
+    for id, reason in list(broken.items())[:_ALL_SHOWN]:
+        yield f"{id} is failed: {reason}; to run it again: scheduler execute {id}"
+    if len(broken) > _ALL_SHOWN:
+        yield f"… and {len(broken) - _ALL_SHOWN} more; to run all again: scheduler execute --failed"
+
+
+def _told_unknown(unknown: list[TaskId]) -> Iterator[str]:
+    if not unknown:
+        return
+    shown = ", ".join(str(id) for id in unknown[:_ALL_SHOWN])
+    more = f" and {len(unknown) - _ALL_SHOWN} more" if len(unknown) > _ALL_SHOWN else ""
+    yield f"unknown, older than the first start: {shown}{more}"
+    yield "what waits for these is blocked until you say one of:"
+    yield "  scheduler mark --unknown succeeded"
+    yield "  scheduler execute --unknown"
+
+
+def _version() -> str:
+    from scheduler.version import __version__
+
+    return __version__

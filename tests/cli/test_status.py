@@ -1,0 +1,242 @@
+"""What ``status``, ``list``, ``why``, ``history`` and ``plan`` print of an answer."""
+
+import re
+from datetime import UTC, datetime
+
+from scheduler.cli.answers import HistoryView, WhyView
+from scheduler.cli.planning import plan_lines
+from scheduler.cli.printing import Page
+from scheduler.cli.reading import history_lines, list_lines, task_lines, why_lines
+from scheduler.cli.status import status_lines
+from tests.support.cli_views import (
+    a_plan,
+    a_routine,
+    a_run,
+    a_scheduler,
+    a_status,
+    a_task,
+    an_attempt,
+)
+
+PIPE = Page()
+NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # 10:00 in Paris
+LOAD = "load.2026-11-23T02:00:00"
+REPORT = "report.2026-11-23T02:30:00"
+
+
+def cells(line: str) -> list[str]:
+    """Return the cells of a table's line, without those that are empty."""
+    return re.split(" {2,}", line.strip())
+
+
+def test_a_quiet_scheduler_has_a_short_status() -> None:
+    assert status_lines(a_status(), PIPE, NOON) == [
+        "scheduler night is running: pid 4711, http://127.0.0.1:4712, for 1 h",
+        "zone Europe/Paris, config /srv/night/config.cfg",
+    ]
+
+
+def test_each_section_stands_under_its_title_with_its_count() -> None:
+    running = [an_attempt(ended_at=None, started_at="2026-11-23T09:58:00+01:00")]
+    view = a_status(
+        running=[a_task("slow.2026-11-23T09:00:00", state="running", attempts=running)],
+        blocked=[a_task(REPORT, state="blocked", reason=f"waits for {LOAD}, which failed")],
+        failed=[a_task(state="failed", reason="exit code 1")],
+        ready=[a_task("next.2026-11-23T10:00:00", reason="waits for a slot")],
+        waiting=[a_task("late.2026-11-23T10:00:00", reason="waits for next")],
+        next=[a_plan("load.2026-11-23T10:12:00"), a_plan("report.2026-11-23T11:00:00", "load.x")],
+        recent=[a_task("done.2026-11-22T01:00:00", attempts=[an_attempt()])],
+        unknown=["rates.2026-11-01T00:00:00"],
+    )
+    assert status_lines(view, PIPE, NOON)[2:] == [
+        "",
+        "Running (1)",
+        "  slow.2026-11-23T09:00:00  for 2 min",
+        "",
+        "Blocked (1)",
+        f"  {REPORT}  waits for {LOAD}, which failed",
+        "",
+        "Failed (1)",
+        f"  {LOAD}  02:00  exit code 1",
+        "",
+        "Ready (1)",
+        "  next.2026-11-23T10:00:00  waits for a slot",
+        "",
+        "Waiting (1)",
+        "  late.2026-11-23T10:00:00  waits for next",
+        "",
+        "Next (2)",
+        "  load.2026-11-23T10:12:00    in 12 min",
+        "  report.2026-11-23T11:00:00  in 1 h     waits for load.x",
+        "",
+        "Recently ended (1)",
+        "  done.2026-11-22T01:00:00  succeeded  2026-11-22 01:00  5 s",
+        "",
+        "Unknown (1), older than the first start",
+        "  rates.2026-11-01T00:00:00",
+        "What waits for these is blocked until you say one of:",
+        "  scheduler mark --unknown succeeded",
+        "  scheduler execute --unknown",
+        "",
+        f"To see why, and what mends it: scheduler why {REPORT}",
+    ]
+
+
+def test_a_failed_task_is_not_shown_twice() -> None:
+    failed = a_task(state="failed", reason="exit code 1")
+    text = "\n".join(status_lines(a_status(failed=[failed], recent=[failed]), PIPE, NOON))
+    assert "Recently ended" not in text
+
+
+def test_a_scheduler_that_is_down_says_so() -> None:
+    down = a_scheduler(is_live=False, pid=None, address=None, started_at=None, mode="test")
+    running = [a_task(state="running", attempts=[an_attempt(ended_at=None)])]
+    lines = status_lines(a_status(scheduler=down, running=running), PIPE, NOON)
+    assert lines[:2] == [
+        "scheduler night is not running; this is what it left",
+        "mode test, zone Europe/Paris, config /srv/night/config.cfg",
+    ]
+    assert "Running when it went down (1)" in lines
+
+
+def test_what_the_user_must_know_comes_first() -> None:
+    stopping = a_scheduler(is_stopping=True, notices=["registry.xml CANNOT BE LOADED"])
+    lines = status_lines(a_status(scheduler=stopping), PIPE, NOON)
+    assert "is stopping" in lines[0]
+    assert lines[2] == "warning: registry.xml CANNOT BE LOADED"
+
+
+def test_the_status_of_a_routine_describes_it() -> None:
+    routine = a_routine(
+        description="Load the orders",
+        enabled=False,
+        depends_on=[
+            {"name": "rates", "instant": "latest", "on": "success"},
+            {"name": "load", "instant": "previous", "on": "done"},
+        ],
+        dependents=["report"],
+        tags=["nightly", "orders"],
+        last=a_task(state="failed"),
+    )
+    assert status_lines(a_status(routine=routine), PIPE, NOON)[3:] == [
+        "routine load",
+        "  about       Load the orders",
+        "  runs        /srv/load.py",
+        "  when        daily at 02:00, Europe/Paris",
+        "  enabled     no: its tasks are not made",
+        "  depends on  rates, load (previous) (on done)",
+        "  needed by   report",
+        "  tags        nightly, orders",
+        "  next        2026-11-24 02:00, in 16 h",
+        f"  last        {LOAD} failed",
+    ]
+
+
+def test_colour_marks_states_and_titles() -> None:
+    page = Page(width=200, has_colour=True)
+    lines = status_lines(a_status(recent=[a_task(attempts=[an_attempt()])]), page, NOON)
+    assert lines[3] == "\x1b[1mRecently ended (1)\x1b[0m"
+    assert "\x1b[32msucceeded\x1b[0m" in lines[4]
+
+
+def test_what_a_script_wrote_cannot_reach_the_terminal() -> None:
+    view = a_status(failed=[a_task(state="failed", reason="exit code 1: \x1b]0;owned\x07\nnext")])
+    text = "\n".join(status_lines(view, PIPE, NOON))
+    assert "exit code 1: \\x1b]0;owned\\x07 next" in text
+
+
+def test_the_list_has_a_line_a_routine() -> None:
+    routines = [
+        a_routine(description="Load the orders", last=a_task()),
+        a_routine(name="old", enabled=False),
+        a_routine(name="reset", schedule_in_words="by hand only", next=None),
+    ]
+    assert list_lines({"routines": routines}, PIPE, NOON) == [
+        "  routine  when            next      last              about",
+        "  load     daily at 02:00  in 16 h   succeeded  02:00  Load the orders",
+        "  old      daily at 02:00  disabled",
+        "  reset    by hand only",
+    ]
+    assert list_lines({"routines": []}, PIPE, NOON) == ["There are no routines."]
+
+
+def test_why_walks_down_to_the_root_and_names_the_command() -> None:
+    view: WhyView = {
+        "task": REPORT,
+        "state": "blocked",
+        "sentences": [],
+        "chain": [
+            {"task": REPORT, "state": "blocked", "sentence": f"{REPORT} is blocked: {LOAD} failed"},
+            {"task": LOAD, "state": "failed", "sentence": f"{LOAD} failed: exit code 1"},
+        ],
+        "root": LOAD,
+        "commands": [f"scheduler execute {LOAD}"],
+    }
+    assert why_lines(view, PIPE) == [
+        f"{REPORT} is blocked: {LOAD} failed",
+        f"  {LOAD} failed: exit code 1",
+        "",
+        "To mend it:",
+        f"  scheduler execute {LOAD}",
+    ]
+
+
+def test_history_shows_tasks_and_runs_of_skipped_instants() -> None:
+    twice = [an_attempt(), an_attempt(number=2)]
+    view: HistoryView = {
+        "fates": [
+            a_task(state="failed", reason="exit code 1", attempts=twice),
+            a_run(),
+            a_run(count=1, reason="disabled"),
+        ]
+    }
+    assert [cells(line) for line in history_lines(view, PIPE, NOON)] == [
+        ["task", "state", "since", "took", "attempts", "reason"],
+        [LOAD, "failed", "02:00", "5 s", "2", "exit code 1"],
+        [
+            f"{LOAD} … 2026-11-23T09:00:00 (8)",
+            "skipped",
+            "10:00",
+            "load.2026-11-23T10:00:00 runs in their place",
+        ],
+        [LOAD, "skipped", "10:00", "disabled"],
+    ]
+    assert history_lines({"fates": []}, PIPE, NOON) == ["Nothing has been recorded yet."]
+
+
+def test_the_history_of_a_task_shows_each_attempt() -> None:
+    task = a_task(
+        state="failed",
+        reason="exit code 3",
+        cover="load.2026-11-23T03:00:00",
+        stand_ins=[["rates.2026-11-01T00:00:00", "rates.2026-11-02T00:00:00"]],
+        attempts=[
+            an_attempt(outcome="lost", code=None),
+            an_attempt(number=2, outcome="killed", code=None, signal="SIGTERM"),
+            an_attempt(number=3, code=3, error="ValueError: no rows"),
+            an_attempt(number=4, outcome=None, ended_at=None, code=None),
+        ],
+    )
+    lines = task_lines({"fates": [task]}, PIPE, NOON)
+    assert lines[:3] == [
+        f"{LOAD} failed since 02:00: exit code 3",
+        "  covered by load.2026-11-23T03:00:00",
+        "  rates.2026-11-02T00:00:00 stood in for rates.2026-11-01T00:00:00",
+    ]
+    assert [cells(line)[3] for line in lines[4:]] == [
+        "lost",
+        "killed, SIGTERM",
+        "exit code 3, ValueError: no rows",
+        "runs",
+    ]
+
+
+def test_a_plan_says_what_each_task_waits_for() -> None:
+    plan = [a_plan(LOAD), a_plan("report.2026-11-23T11:00:00", LOAD, "rates.2026-11-01T00:00:00")]
+    assert plan_lines(plan, PIPE, NOON) == [
+        "  task                                 waits for",
+        "  load.2026-11-23T02:00:00    8 h ago",
+        "  report.2026-11-23T11:00:00  in 1 h   load.2026-11-23T02:00:00,"
+        " rates.2026-11-01T00:00:00",
+    ]
+    assert plan_lines([], PIPE, NOON) == ["Nothing is planned in that time."]

@@ -1,0 +1,127 @@
+"""The schema for editors: it accepts what the reader accepts, and sees plain mistakes."""
+
+import re
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from scheduler.registry.attributes import OF_DEFAULTS, OF_JOB
+from scheduler.registry.routine import Backlog, InstantKind, On, Overlap
+
+STATICS = Path(__file__).parents[2] / "statics"
+XS = "{http://www.w3.org/2001/XMLSchema}"
+
+schema_file = etree.parse(STATICS / "registry.xsd")
+schema = etree.XMLSchema(schema_file)
+
+EVERYTHING = """
+<registry timezone="Europe/Paris"
+          xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+          xsi:noNamespaceSchemaLocation="registry.xsd">
+  <defaults grace="1h30m" backlog="all"><environment name="A" value=""/></defaults>
+  <job name="données 2.0" script="load.py" schedule="0 2 * * *" timezone="UTC"
+       arguments="--day {instant:%Y-%m-%d}" python=".venv/bin/python" directory="." grace="90s"
+       skip_exit="99" backlog="latest" overlap="yes" enabled="false" description="" tags="a, b"/>
+  <group name="Daily work" tags="daily">
+    <environment file=".env"/>
+    <routine name="日報" module="package.module" depends_on="données 2.0">
+      <environment name="MODE" value="daily"/>
+      <dependency name="日報" instant="previous" on="done"/>
+    </routine>
+    <defaults overlap="no"/>
+    <group name="inner"><include file="more.xml"/></group>
+  </group>
+  <include file="other.xml"/>
+</registry>
+"""
+
+
+def is_valid(text: str) -> bool:
+    return bool(schema.validate(etree.fromstring(text.strip())))
+
+
+def test_the_schema_accepts_the_sample_registry() -> None:
+    assert schema.validate(etree.parse(STATICS / "sample_registry.xml"))
+
+
+def test_the_schema_accepts_each_element_and_attribute() -> None:
+    assert is_valid(EVERYTHING), schema.error_log
+
+
+@pytest.mark.parametrize("name", ["a", "a.b", "a b", "-x", "_", "@+", "é", "日本", "a. b", "٣"])
+def test_the_schema_accepts_a_name(name: str) -> None:
+    assert is_valid(f'<registry><job name="{name}" script="x.py"/></registry>')
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", " a", "a ", ".a", "a.", "a  b", "a/b", "a:b", "a*b", "x" * 201]
+)
+def test_the_schema_refuses_a_name(name: str) -> None:
+    assert not is_valid(f'<registry><job name="{name}" script="x.py"/></registry>')
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '<job script="x.py"/>',
+        '<job name="a" script=""/>',
+        '<job name="a" script="x.py" retries="2"/>',
+        '<job name="a" script="x.py" bogus="2"/>',
+        '<job name="a" script="x.py" grace="5"/>',
+        '<job name="a" script="x.py" grace=""/>',
+        '<job name="a" script="x.py" skip_exit="0"/>',
+        '<job name="a" script="x.py" skip_exit="256"/>',
+        '<job name="a" script="x.py" backlog="some"/>',
+        '<job name="a" script="x.py" overlap="true"/>',
+        '<job name="a" script="x.py" enabled="yes"/>',
+        '<job name="a" module="a-b"/>',
+        '<job name="a" script="x.py"/><routine name="a" script="x.py"/>',
+        '<job name="a" script="x.py"><job name="b" script="x.py"/></job>',
+        '<job name="a" script="x.py">text</job>',
+        '<job name="a" script="x.py"><dependency/></job>',
+        '<job name="a" script="x.py"><dependency name="b" instant="next"/></job>',
+        '<job name="a" script="x.py"><dependency name="b" on="maybe"/></job>',
+        '<job name="a" script="x.py"><environment name="A=B" value=""/></job>',
+        '<defaults name="a"/>',
+        '<defaults script="a.py"/>',
+        '<defaults depends_on="a"/>',
+        "<group/>",
+        "<include/>",
+        '<environment name="A" value="b"/>',
+        '<pool name="a" slots="2"/>',
+        "<jbo/>",
+    ],
+)
+def test_the_schema_refuses_what_the_reader_refuses(inside: str) -> None:
+    assert not is_valid(f"<registry>{inside}</registry>")
+
+
+def test_the_schema_knows_the_attributes_that_the_reader_knows() -> None:
+    def attributes_of(kind: str, name: str) -> set[str]:
+        found = schema_file.find(f".//{XS}{kind}[@name='{name}']")
+        assert found is not None
+        return {str(attribute.get("name")) for attribute in found.iter(f"{XS}attribute")}
+
+    inherited = attributes_of("attributeGroup", "inherited")
+    assert inherited == OF_DEFAULTS
+    assert attributes_of("complexType", "job") | inherited == OF_JOB
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("backlog", Backlog), ("yesNo", Overlap), ("instant", InstantKind), ("on", On)],
+)
+def test_the_schema_knows_the_words_that_the_reader_knows(
+    name: str, words: type[Backlog | Overlap | InstantKind | On]
+) -> None:
+    found = schema_file.find(f".//{XS}simpleType[@name='{name}']")
+    assert found is not None
+    listed = [str(word.get("value")) for word in found.iter(f"{XS}enumeration")]
+    assert listed == [word.value for word in words]
+
+
+def test_the_schema_describes_each_attribute() -> None:
+    for attribute in schema_file.iter(f"{XS}attribute"):
+        text = attribute.findtext(f"{XS}annotation/{XS}documentation") or ""
+        assert re.search(r"\w", text), attribute.get("name")

@@ -1,0 +1,501 @@
+"""The local executor, with real processes: what is reported, what is logged, what is left."""
+
+import os
+import queue
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scheduler.service.executors.local import LocalExecutor
+from scheduler.service.executors.process_tree import Marker, end_lost, tree_of
+from scheduler.service.executors.protocol import Exit, Launch, LaunchError, Started
+
+TASK = "load.2026-10-01T02:00:00"
+#: Far more than any step below takes on a busy machine.
+LONG = 30.0
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="sessions and signals")
+
+
+class World:
+    """An executor, the folder its scripts and logs lie in, and what it has reported."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "logs" / "load" / "2026-10-01T02-00-00.1.log"
+        self.reports: queue.Queue[tuple[str, int, Exit]] = queue.Queue()
+        self.executor = LocalExecutor(self._report)
+
+    def _report(self, task: str, attempt: int, exit_: Exit) -> None:
+        self.reports.put((task, attempt, exit_))
+
+    def launch(
+        self,
+        body: str = "",
+        *,
+        attempt: int = 1,
+        arguments: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+        log_limit: int = 1_000_000,
+        grace: float = LONG,
+    ) -> Launch:
+        """Return the launch of a script with this body."""
+        script = self.folder / "load.py"
+        script.write_text(body, encoding="utf-8")
+        marks = {
+            "SCHEDULER_NAME": self.folder.name,
+            "SCHEDULER_TASK": TASK,
+            "SCHEDULER_ATTEMPT": str(attempt),
+        }
+        return Launch(
+            task=TASK,
+            attempt=attempt,
+            python=sys.executable,
+            script=str(script),
+            module=None,
+            arguments=arguments,
+            directory=str(self.folder),
+            environment={**os.environ, **marks, **(environment or {})},
+            log=self.log,
+            log_limit=log_limit,
+            grace=grace,
+        )
+
+    def start(self, body: str, **further: object) -> Started:
+        """Start a script with this body."""
+        return self.executor.start(self.launch(body, **further))  # type: ignore[arg-type]
+
+    def end(self) -> Exit:
+        """Wait for the next report."""
+        return self.reports.get(timeout=LONG)[2]
+
+    def run(self, body: str, **further: object) -> Exit:
+        """Start a script and wait for its end."""
+        self.start(body, **further)
+        return self.end()
+
+    def kill(self, *, hard: bool = False) -> None:
+        self.executor.kill(TASK, 1, hard=hard)
+
+    def logged(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def await_log(self, text: str) -> list[str]:
+        """Wait until the log holds this text, and return its words."""
+        until(lambda: text in self.logged())
+        return self.logged().split()
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition, with a deadline."""
+    deadline = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Return a world whose attempts have all ended, and been reported once, when it goes."""
+    world = World(tmp_path)
+    yield world
+    world.executor.close()
+    assert world.reports.empty()
+
+
+def is_gone(pid: int) -> bool:
+    """Tell whether a process has ended, if not been reaped."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+# -- Ends ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "exit_"),
+    [
+        ("print('fine')", Exit(code=0)),
+        ("import sys; sys.exit(99)", Exit(code=99)),
+        ("import sys; sys.exit('no rows')", Exit(code=1, error="no rows")),
+        ("import os; os._exit(3)", Exit(code=3)),
+        ("raise ValueError('boom')", Exit(code=1, error="ValueError: boom")),
+        ("if", Exit(code=1, error="SyntaxError: invalid syntax (load.py, line 1)")),
+        ("import sys; sys.exit(0 if sys.stdin.read() == '' else 1)", Exit(code=0)),
+        ("input()", Exit(code=1, error="EOFError: EOF when reading a line")),
+    ],
+)
+def test_an_end_is_reported_with_its_code_and_its_last_words(
+    world: World, body: str, exit_: Exit
+) -> None:
+    assert world.run(body) == exit_
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "SIGTERM"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGRTMIN + 1)", "signal 35"),
+        ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+    ],
+)
+def test_a_signal_is_reported_by_its_name(world: World, body: str, name: str) -> None:
+    assert world.run(body) == Exit(signal=name)
+
+
+@posix_only
+def test_an_interrupt_is_reported_as_one(world: World) -> None:
+    assert world.run("raise KeyboardInterrupt") == Exit(signal="SIGINT", error="KeyboardInterrupt")
+
+
+def test_a_failure_is_logged_with_the_users_frames_only(world: World) -> None:
+    world.run("def f():\n    raise ValueError('boom')\nf()\n")
+    frames = [line for line in world.logged().splitlines() if line.startswith("  File")]
+    script = world.folder / "load.py"
+    assert frames == [
+        f'  File "{script}", line 3, in <module>',
+        f'  File "{script}", line 2, in f',
+    ]
+
+
+def test_attempts_that_run_side_by_side_are_told_apart(world: World) -> None:
+    launches = [
+        world.launch("import sys; sys.exit(int(sys.argv[1]))", attempt=n, arguments=(str(n),))
+        for n in range(1, 9)
+    ]
+    for launch in launches:
+        world.executor.start(launch)
+    reports = sorted(world.reports.get(timeout=LONG)[1:] for _ in launches)
+    assert reports == [(n, Exit(code=n)) for n in range(1, 9)]
+
+
+def test_a_start_names_the_process_so_that_it_can_be_told_from_others(world: World) -> None:
+    started = world.start("import time; time.sleep(60)")
+    assert psutil.Process(started.pid).create_time() == pytest.approx(started.process_start, abs=1)
+    world.kill()
+    assert world.end().killed
+
+
+# -- What a script is given ----------------------------------------------------------------------
+
+
+def test_arguments_environment_and_directory_arrive_as_they_are(world: World) -> None:
+    words = ("--day", "two words", "ünï ↯", "", '"quoted"', "back\\slash")
+    body = "import os, sys; print(ascii((sys.argv[1:], os.environ['MODE'], os.getcwd())))"
+    world.run(body, arguments=words, environment={"MODE": "ä b"})
+    assert world.logged().strip() == ascii((list(words), "ä b", str(world.folder)))
+
+
+@posix_only
+def test_an_attempt_has_a_session_of_its_own(world: World) -> None:
+    started = world.start("import os; print(os.getsid(0), os.getpgid(0))")
+    world.end()
+    assert world.logged().split() == [str(started.pid)] * 2
+
+
+def test_a_module_runs_from_the_directory(world: World) -> None:
+    (world.folder / "job.py").write_text("import sys; print(sys.argv[1:], __spec__.name)")
+    launch = world.launch()
+    world.executor.start(replace(launch, script=None, module="job", arguments=("a",)))
+    assert world.end() == Exit(code=0)
+    assert world.logged() == "['a'] job\n"
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_a_script_may_use_multiprocessing(world: World, method: str) -> None:
+    exit_ = world.run(
+        "import multiprocessing\n"
+        "class Row: pass\n"
+        "def work(n): return n * 2, Row()\n"
+        "if __name__ == '__main__':\n"
+        f"    with multiprocessing.get_context({method!r}).Pool(2) as pool:\n"
+        "        print([(n, type(row) is Row) for n, row in pool.map(work, [1, 2])])\n"
+    )
+    assert (exit_, world.logged()) == (Exit(code=0), "[(2, True), (4, True)]\n")
+
+
+# -- What cannot be started ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("script", "gone/load.py", "script {} does not exist"),
+        ("python", "gone/python", "interpreter {} does not exist"),
+        ("python", "plain.txt", "interpreter {} is not executable"),
+        ("python", "broken", "{} could not be started: [Errno 8] Exec format error: '{}'"),
+        ("directory", "gone", "directory {} does not exist"),
+        ("directory", "plain.txt", "directory {} does not exist"),
+        ("log", "plain.txt/1.log", "log {} could not be opened: "),
+        ("log", "link.log", "log {} could not be opened: "),
+    ],
+)
+@posix_only
+def test_what_cannot_be_started_is_told_in_words(
+    world: World, field: str, value: str, words: str
+) -> None:
+    (world.folder / "plain.txt").write_text("")
+    (world.folder / "broken").write_text("nothing to run")
+    (world.folder / "broken").chmod(0o755)
+    (world.folder / "link.log").symlink_to(world.folder / "plain.txt")
+    path = world.folder / value
+    text = str(path)
+    launch = world.launch()
+    launch = {
+        "script": replace(launch, script=text),
+        "python": replace(launch, python=text),
+        "directory": replace(launch, directory=text),
+        "log": replace(launch, log=path),
+    }[field]
+    with pytest.raises(LaunchError) as raised:
+        world.executor.start(launch)
+    assert str(raised.value).startswith(words.format(path, path))
+
+
+def test_words_that_no_system_takes_are_told_in_words(world: World) -> None:
+    with pytest.raises(LaunchError, match="could not be started: embedded null byte"):
+        world.start("", arguments=("a\0b",))
+
+
+# -- Logs ----------------------------------------------------------------------------------------
+
+
+def test_output_is_logged_as_it_comes(world: World) -> None:
+    world.start("import sys, time\nprint('out', end=''); sys.stderr.write('err'); time.sleep(60)")
+    world.await_log("outerr")
+    world.kill()
+    world.end()
+
+
+def test_a_log_takes_any_bytes_and_lines_of_any_length(world: World) -> None:
+    world.run(
+        "import sys; sys.stdout.buffer.write(b'\\xff\\x00' + b'x' * 1_000_000)", log_limit=10**7
+    )
+    assert world.log.read_bytes() == b"\xff\x00" + b"x" * 1_000_000
+
+
+def test_a_second_run_of_an_attempt_adds_to_its_log(world: World) -> None:
+    world.run("print('one')")
+    world.run("print('two')")
+    assert world.logged() == "one\ntwo\n"
+
+
+def test_a_log_beyond_its_limit_keeps_head_and_tail(world: World) -> None:
+    world.run("for n in range(100_000): print(n)", log_limit=1000)
+    text = world.logged()
+    assert len(text) == 1000
+    assert text.startswith("0\n1\n2\n") and text.endswith("99998\n99999\n")
+    assert "\n[scheduler: 587,954 bytes left out]" in text
+
+
+@posix_only
+def test_a_log_is_kept_short_while_its_attempt_still_writes(world: World) -> None:
+    world.start(
+        "import os, time\nprint('head')\n"
+        "while not os.path.exists('stop'): print('x' * 999, flush=True); time.sleep(0.0001)\n"
+        "print('tail')",
+        log_limit=200_000,
+    )
+    until(lambda: "bytes left out" in world.logged())
+    (world.folder / "stop").touch()
+    assert world.end() == Exit(code=0)
+    text = world.logged()
+    assert text.startswith("head\nxxx") and text.endswith("xxx\ntail\n")
+    assert len(text) == 200_000 and "\0" not in text and text.count("bytes left out") == 1
+
+
+def test_without_a_log_the_terminal_is_written_to(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    launch = world.launch("print('hello')")
+    world.executor.start(replace(launch, log=None))
+    world.end()
+    assert capfd.readouterr().out == "hello\n"
+
+
+# -- Kills ---------------------------------------------------------------------------------------
+
+#: A main process with a child, a child that has a session of its own and no marker, and a
+#: grandchild that has a session of its own and has lost its parent.
+FAMILY = """
+import os, signal, subprocess, sys, time
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+ORPHAN = '''
+import subprocess, sys
+child = subprocess.Popen(
+    [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
+)
+print(child.pid, flush=True)
+'''
+print(os.getpid(), subprocess.Popen(SLEEP).pid)
+print(subprocess.Popen(SLEEP, start_new_session=True, env={}).pid)
+subprocess.run([sys.executable, "-c", ORPHAN])
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+
+
+def family(world: World, prefix: str = "", **further: object) -> list[int]:
+    """Start a family of processes and return their pids."""
+    world.start(prefix + FAMILY, **further)
+    pids = [int(word) for word in world.await_log("ready") if word.isdigit()]
+    assert len(pids) == 4 and not any(is_gone(pid) for pid in pids)
+    return pids
+
+
+@posix_only
+def test_a_polite_kill_leaves_nothing_of_the_tree(world: World) -> None:
+    pids = family(world)
+    world.kill()
+    assert world.end() == Exit(signal="SIGTERM", killed=True)
+    assert all(is_gone(pid) for pid in pids)
+
+
+@posix_only
+def test_a_tree_that_ignores_the_polite_kill_gets_the_hard_one_after_the_grace(
+    world: World,
+) -> None:
+    pids = family(world, STUBBORN, grace=0.2)
+    began = time.monotonic()
+    world.kill()
+    assert world.end() == Exit(signal="SIGKILL", killed=True)
+    assert time.monotonic() - began >= 0.2
+    assert all(is_gone(pid) for pid in pids)
+
+
+@posix_only
+def test_a_second_kill_turns_a_polite_one_hard(world: World) -> None:
+    pids = family(world, STUBBORN)
+    world.kill()
+    world.kill()
+    assert not is_gone(pids[0])
+    world.kill(hard=True)
+    assert world.end() == Exit(signal="SIGKILL", killed=True)
+    assert all(is_gone(pid) for pid in pids)
+
+
+@posix_only
+def test_a_hard_kill_asks_nobody(world: World) -> None:
+    world.start(
+        "import signal, time\nsignal.signal(15, lambda *a: print('asked'))\nprint('ready')\n"
+        "time.sleep(600)"
+    )
+    world.await_log("ready")
+    world.kill(hard=True)
+    assert world.end() == Exit(signal="SIGKILL", killed=True)
+    assert world.logged() == "ready\n"
+
+
+@posix_only
+def test_a_script_is_asked_once_and_may_end_in_order(world: World) -> None:
+    world.start(
+        "import signal, sys, time\n"
+        "def stop(*_):\n    print('asked'); time.sleep(0.3); sys.exit(4)\n"
+        "signal.signal(signal.SIGTERM, stop)\nprint('ready')\ntime.sleep(600)"
+    )
+    world.await_log("ready")
+    world.kill()
+    world.kill()
+    assert world.end() == Exit(code=4, killed=True)
+    assert world.logged().split() == ["ready", "asked"]
+
+
+@posix_only
+def test_a_main_process_that_ends_first_does_not_save_its_children(world: World) -> None:
+    world.start(
+        "import subprocess, sys, time\n"
+        "code = 'from signal import *; signal(15, SIG_IGN); print(1); sigwait([SIGUSR1])'\n"
+        "child = subprocess.Popen([sys.executable, '-uc', code], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline(); print(child.pid, 'ready', flush=True); time.sleep(600)",
+        grace=0.2,
+    )
+    pid = int(world.await_log("ready")[0])
+    world.kill()
+    assert world.end() == Exit(signal="SIGTERM", killed=True)
+    assert is_gone(pid)
+
+
+@posix_only
+def test_a_process_that_keeps_moving_to_a_new_pid_is_caught(world: World) -> None:
+    world.start(
+        "import os, time\nprint('ready', flush=True)\nif os.fork(): time.sleep(600)\n"
+        "end = time.monotonic() + 60\n"
+        "while time.monotonic() < end:\n"
+        "    if os.fork(): os._exit(0)\n"
+        "    os.setsid()\n"
+        "    time.sleep(0.02)\n"
+    )
+    world.await_log("ready")
+    world.kill(hard=True)
+    assert world.end() == Exit(signal="SIGKILL", killed=True)
+    assert not tree_of(None, Marker(scheduler=world.folder.name, task=TASK, attempt=1))
+
+
+@posix_only
+def test_what_a_script_leaves_in_the_background_goes_on(world: World) -> None:
+    exit_ = world.run(
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "print(child.pid)"
+    )
+    child = psutil.Process(int(world.logged()))
+    assert exit_ == Exit(code=0) and not is_gone(child.pid)
+    child.kill()
+
+
+def test_a_kill_of_what_has_ended_or_never_was_does_nothing(world: World) -> None:
+    world.kill()
+    assert world.run("") == Exit(code=0)
+    world.kill(hard=True)
+
+
+# -- What a scheduler that died has left ---------------------------------------------------------
+
+
+@posix_only
+def test_what_a_dead_scheduler_left_is_ended_by_its_pid_and_start(world: World) -> None:
+    started = world.start(
+        "print('ready'); import time; time.sleep(600)", environment={"SCHEDULER_NAME": "another"}
+    )
+    world.await_log("ready")
+    lost = (started.pid, started.process_start, TASK, 1, LONG)
+    assert end_lost(*lost, scheduler=world.folder.name)
+    assert world.end() == Exit(signal="SIGTERM")
+    assert not end_lost(*lost, scheduler=world.folder.name)
+
+
+@posix_only
+def test_what_a_dead_scheduler_left_is_ended_by_its_marker(world: World) -> None:
+    pids = family(world)
+    os.kill(pids[0], signal.SIGKILL)
+    world.end()
+    lost = (pids[0], 0.0, TASK, 1, LONG)
+    assert not end_lost(*lost, scheduler="another")
+    assert not end_lost(pids[0], 0.0, TASK, 2, LONG, scheduler=world.folder.name)
+    assert end_lost(*lost, scheduler=world.folder.name)
+    marked = [pids[1], pids[3]]
+    assert all(is_gone(pid) for pid in marked)
+    os.kill(pids[2], signal.SIGKILL)
+
+
+def test_a_process_that_merely_has_the_pid_is_left_alone(world: World) -> None:
+    started = world.start(
+        "print('ready'); import time; time.sleep(600)", environment={"SCHEDULER_NAME": "another"}
+    )
+    world.await_log("ready")
+    assert not end_lost(started.pid, started.process_start - 60, TASK, 1, 0, scheduler="mine")
+    assert not is_gone(started.pid)
+    world.kill()
+    world.end()

@@ -1,0 +1,323 @@
+"""A simulated world that looks over the engine's shoulder: after each event it checks the promises.
+
+Each check works from what was recorded and what was asked for alone, never from the engine's own
+indexes.  A broken promise is an `AssertionError` with the moment and the event.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from scheduler.engine.admission import Lane
+from scheduler.engine.commands import (
+    Command,
+    RecordRun,
+    RecordTask,
+    StartAttempt,
+)
+from scheduler.engine.events import AnyEvent, MachineWoke, SchedulerStarted, StopAsked, TimePassed
+from scheduler.engine.snapshot import Snapshot
+from scheduler.engine.states import UNSTARTED, Cause, TaskState
+from scheduler.engine.task import SkippedRun, Task, TaskId
+from scheduler.registry.registry import Registry
+from scheduler.registry.routine import Backlog, Overlap
+from scheduler.service.recovery import restored
+from scheduler.zones import to_utc
+from tests.support.reference import GOOD_SKIPS, Reference
+from tests.support.world import RECORDS, World
+
+
+@dataclass
+class CheckedWorld(World):
+    """A world that fails as soon as the engine breaks a promise."""
+
+    events: list[AnyEvent] = field(default_factory=list[AnyEvent])
+    decided: list[list[Command]] = field(default_factory=list[list[Command]])
+    live: dict[TaskId, Task] = field(default_factory=dict[TaskId, Task])
+    successes: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    attempts: dict[tuple[TaskId, int], None] = field(default_factory=dict[tuple[TaskId, int], None])
+    newest_started: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    late_running: dict[TaskId, None] = field(default_factory=dict[TaskId, None])
+    since: datetime | None = None
+    is_serving: bool = False
+    handled: int = 0
+
+    @property
+    def reference(self) -> Reference:
+        """Return the slow answers for this moment."""
+        return Reference(self.store, self.registry, self.live, self.successes)
+
+    def start(self, *, fresh: bool = False, assume_done: bool = False) -> "CheckedWorld":
+        """Start a scheduler; what the last one knew has its fate by then."""
+        before = {state.name: state.known_since for state in self.store.routines()}
+        old = self._ran_with
+        super().start(fresh=fresh, assume_done=assume_done)
+        if old is not None:
+            self._check_old_instants(old, before)
+        self.check_fates()
+        return self
+
+    def crash(self) -> "CheckedWorld":
+        """Let the scheduler and all that it runs die at once."""
+        self.is_serving = False
+        self.check_fates()
+        self.check_snapshot()
+        super().crash()
+        return self
+
+    def stop(self) -> "CheckedWorld":
+        """Stop the scheduler."""
+        super().stop()
+        self.check_fates()
+        return self
+
+    def handle(self, event: AnyEvent, words: str) -> None:
+        """Give an event to the engine, store what it decides, check it, and carry it out."""
+        before = dict(self.live)
+        commands = self.engine.handle(event)
+        self.events.append(event)
+        self.decided.append(commands)
+        self.store.apply([command for command in commands if isinstance(command, RECORDS)])
+        self._mirror(commands)
+        self._note_lanes(event)
+        told = [line for command in commands if (line := self._in_words(command))]
+        if words or told:
+            self.note(words or "time passed")
+            self.lines.extend(f"           {line}" for line in told)
+        try:
+            self._check(event, commands, before)
+        except AssertionError as error:
+            raise AssertionError(f"{self.now}: after {words or 'time passed'}: {error}") from error
+        for command in commands:
+            self._carry_out(command)
+
+    def _mirror(self, commands: list[Command]) -> None:
+        for command in commands:
+            if isinstance(command, RecordTask):
+                task = command.task
+                if task.state.is_end:
+                    self.live.pop(task.id, None)
+                else:
+                    self.live[task.id] = task
+                if task.state is TaskState.SUCCEEDED:
+                    known = self.successes.get(task.routine, task.instant)
+                    self.successes[task.routine] = max(known, task.instant)
+
+    def _note_lanes(self, event: AnyEvent) -> None:
+        match event:
+            case SchedulerStarted():
+                self.is_serving, self.since = True, event.at
+                self.late_running.clear()
+            case MachineWoke():
+                self.since = event.at
+            case StopAsked():
+                self.is_serving = False
+            case _:
+                pass
+
+    # -- after each event ------------------------------------------------------------------
+
+    def _check(self, event: AnyEvent, commands: list[Command], before: dict[TaskId, Task]) -> None:
+        self.handled += 1
+        starts = [command for command in commands if isinstance(command, StartAttempt)]
+        self._check_running()
+        for start in starts:
+            self._check_start(start)
+        if not self.is_serving:
+            return
+        self._check_slots(starts)
+        # What falls due together with an end may lift the block for which that end gave a cover.
+        is_alone = self.wake_at is None or self.wake_at > self.now
+        if is_alone or isinstance(event, TimePassed):
+            self._check_covers(commands, before)
+        if len(self.live) < 40 or self.handled % 16 == 0:
+            self._check_states()
+
+    def _check_running(self) -> None:
+        running = [id for id, task in self.live.items() if task.state is TaskState.RUNNING]
+        assert len(running) <= self.slots, f"{len(running)} run in {self.slots} slots"
+        for id in running:
+            registry = self.engine.registry
+            if id.routine in registry and registry[id.routine].overlap is Overlap.NO:
+                same = [other for other in running if other.routine == id.routine]
+                assert len(same) == 1, f"overlap of {id.routine}"
+
+    def _check_start(self, start: StartAttempt) -> None:
+        id, task = start.task, self.live[start.task]
+        key = (id, start.attempt)
+        assert key not in self.attempts, f"{id} #{start.attempt} starts twice"
+        self.attempts[key] = None
+        assert task.state is TaskState.RUNNING
+        assert task.attempts[-1].number == start.attempt
+        if task.by_hand:
+            return
+        planned_until = self.store.planned_until()
+        assert planned_until is not None and id.instant <= planned_until, f"{id} starts early"
+        unmet = self.reference.unmet(id)
+        assert not unmet, f"{id} starts before {unmet}"
+        for _, stand_in in task.stand_ins:
+            assert stand_in.instant <= self.successes[stand_in.routine]
+        if self.registry[id.routine].backlog is Backlog.LATEST:
+            newest = self.newest_started.get(id.routine)
+            assert newest is None or newest < id.instant, f"{id} starts after a newer one"
+            self.newest_started[id.routine] = id.instant
+
+    def _check_slots(self, starts: list[StartAttempt]) -> None:
+        """Give the slots once more, choosing the best of all ready tasks each time."""
+        started = {start.task: None for start in starts}
+        busy = {id: None for id, task in self.live.items() if task.state is TaskState.RUNNING}
+        for id in started:
+            del busy[id]
+        self.late_running = {id: None for id in self.late_running if id in busy}
+        ready = [
+            task for id, task in self.live.items() if task.state is TaskState.READY or id in started
+        ]
+        expected: list[TaskId] = []
+        while len(busy) < self.slots:
+            best = min(self._candidates(ready, busy), default=None)
+            if best is None:
+                break
+            lane, _, _, instant, name = best
+            id = TaskId(name, instant)
+            busy[id] = None
+            if lane is Lane.LATE:
+                self.late_running[id] = None
+            ready = [task for task in ready if task.id != id]
+            expected.append(id)
+        assert list(started) == expected, f"started {list(map(str, started))}, not {expected}"
+
+    def _candidates(
+        self, ready: list[Task], busy: dict[TaskId, None]
+    ) -> Iterator[tuple[Lane, datetime, str, datetime, str]]:
+        heads: dict[str, tuple[bool, datetime, datetime, Task]] = {}
+        for task in ready:
+            key = (not task.by_hand, task.place, task.instant, task)
+            if task.routine not in heads or key[:3] < heads[task.routine][:3]:
+                heads[task.routine] = key
+        assert self.since is not None
+        for _, place, instant, task in heads.values():
+            lane = Lane.LATE if instant < self.since else Lane.DUE
+            lane = Lane.BY_HAND if task.by_hand else lane
+            if lane is Lane.LATE and len(self.late_running) >= self.late:
+                continue
+            may_overlap = self.registry[task.routine].overlap is Overlap.YES
+            if may_overlap or all(id.routine != task.routine for id in busy):
+                yield lane, place, task.routine, instant, task.routine
+
+    def _check_states(self) -> None:
+        reference = self.reference
+        for id, task in self.live.items():
+            if task.state not in UNSTARTED or task.by_hand:
+                assert task.state in (TaskState.RUNNING, TaskState.READY), f"{id} is {task.state}"
+                continue
+            assert task.state is reference.state(id), (
+                f"{id} is {task.state}, not {reference.state(id)}: {task.reason}"
+            )
+            if task.state is TaskState.BLOCKED:
+                self._check_root(task)
+        for older, newer in reference.uncovered():
+            raise AssertionError(f"{older} is not covered by {newer}")
+
+    def _check_root(self, task: Task) -> None:
+        assert task.root is not None, f"{task.id} is blocked and names no root"
+        record = self.reference.record(task.root)
+        if record is None or isinstance(record, SkippedRun):
+            return  # unknown, or skipped
+        assert record.state.is_end, f"{task.id} names {task.root}, which is {record.state}"
+        is_good = record.state is TaskState.SUCCEEDED or record.cause in GOOD_SKIPS
+        assert not is_good, f"{task.id} is blocked by {task.root}, which {record.state}"
+
+    def _check_covers(self, commands: list[Command], before: dict[TaskId, Task]) -> None:
+        for command in commands:
+            match command:
+                case RecordTask(task=task) if task.cause is Cause.COVERED and task.cover:
+                    was = before.get(task.id)
+                    self._check_cover(task.id, task.cover, was)
+                case RecordRun(run=run) if run.cover and run.at == self.now and run.count < 300:
+                    first, last = map(int, (run.first.timestamp(), run.last.timestamp()))
+                    triggers = self.registry.triggers
+                    for instant in triggers.between(run.routine, first, last + 1):
+                        self._check_cover(TaskId(run.routine, to_utc(instant)), run.cover, None)
+                case _:
+                    pass
+
+    def _check_cover(self, id: TaskId, cover: TaskId, was: Task | None) -> None:
+        reference = self.reference
+        assert cover.instant > id.instant, f"{id} is covered by an older one, {cover}"
+        final = reference.final(cover)
+        if was is not None and was.state is TaskState.BLOCKED:
+            return
+        if reference.state(id) is TaskState.BLOCKED:
+            return
+        record = self.store.task(final)
+        assert record is not None, f"{id}: its cover {final} is no task"
+        if record.state in UNSTARTED:
+            more = reference.unmet(final) - reference.unmet(id)
+            assert not more, f"{id} is covered by {final}, which waits for more: {more}"
+
+    # -- now and then ----------------------------------------------------------------------
+
+    def check_fates(self) -> None:
+        """Check that each instant up to now has one fate."""
+        for state in self.store.routines():
+            if state.name in self.registry:
+                self._check_fates_of(self.registry, state.name, state.known_since)
+
+    def _check_fates_of(self, registry: Registry, name: str, known_since: datetime) -> None:
+        planned_until = self.store.planned_until()
+        assert planned_until is not None
+        first, last = int(known_since.timestamp()) + 1, int(planned_until.timestamp())
+        for instant in registry.triggers.between(name, first, last + 1):
+            id = TaskId(name, to_utc(instant))
+            runs = [
+                run
+                for run in self.store.runs_since(name, id.instant)
+                if run.holds(id.instant) and run.cause is not Cause.SCHEDULE_CHANGED
+            ]
+            fates = (self.store.task(id) is not None) + len(runs)
+            if not fates and (run := self.store.run_of(id)) is not None:
+                fates = run.cause is Cause.SCHEDULE_CHANGED
+            assert fates == 1, f"{self.now}: {id} has {fates} fates: {runs}"
+        counted: dict[datetime, int] = {}
+        for run in self.store.runs_since(name, known_since):
+            if run.first > known_since:
+                between = registry.triggers.between(
+                    name, int(run.first.timestamp()), int(run.last.timestamp()) + 1
+                )
+                counted[run.first] = sum(1 for _ in between)
+                assert counted[run.first] == run.count, f"{run} counts {counted[run.first]}"
+
+    def _check_old_instants(self, old: Registry, before: dict[str, datetime]) -> None:
+        for name, known_since in before.items():
+            if name in old and name in self.registry:
+                planned_until = self.store.planned_until()
+                assert planned_until is not None
+                first = int(known_since.timestamp()) + 1
+                last = int(min(self.now, planned_until).timestamp())
+                for instant in old.triggers.between(name, first, last + 1):
+                    id = TaskId(name, to_utc(instant))
+                    record = self.reference.record(id)
+                    assert record is not None, f"{self.now}: {id} of the old trigger has no fate"
+
+    def check_snapshot(self) -> None:
+        """Check that what the store gives back is what the engine has."""
+        old = self._ran_with
+        assert old is not None
+        mine = self.engine.snapshot()
+        theirs = restored(self.store, old, old, self.now)
+        assert mine.routines == theirs.routines
+        assert mine.live == tuple(sorted(theirs.live, key=lambda one: (one.routine, one.instant)))
+        assert sorted(map(str, mine.ahead)) == sorted(map(str, theirs.ahead))
+        assert mine.planned_until == theirs.planned_until
+        for task in (*mine.ended, *theirs.ended):
+            assert self.store.task(task.id) == task
+        _check_subset(mine, theirs)
+
+
+def _check_subset(mine: Snapshot, theirs: Snapshot) -> None:
+    """Check that the engine lacks nothing that a restart would ask for."""
+    known = {task.id for task in mine.ended}
+    missing = [str(task.id) for task in theirs.ended if task.id not in known]
+    kept = {(run.routine, run.first) for run in mine.runs}
+    lacking = [run for run in theirs.runs if (run.routine, run.first) not in kept]
+    assert not missing and not lacking, f"the engine has forgotten {missing} {lacking}"
