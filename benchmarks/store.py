@@ -1,7 +1,7 @@
 """What does it cost to keep a decision, and to ask for one among a million?
 
-Measures transactions of the SQLite store beside the bare commit of the same disk, and the
-questions of `status` and `list` on a big database.  Run it with
+Measures transactions of the SQLite store beside the bare commit of the same disk, the questions
+of `status` and `list` on a big database, and what it takes to prune that.  Run it with
 ``python -m benchmarks.store [--tasks 1000000]``; the database is made in the current folder.
 """
 
@@ -26,6 +26,7 @@ from scheduler.service.store.sqlite import SqliteReader, SqliteStore
 
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 ROUTINES = 2_000
+KEPT = 100
 CAUSES = {
     TaskState.WAITING: Cause.PLANNED,
     TaskState.RUNNING: Cause.STARTED,
@@ -47,6 +48,9 @@ def main() -> None:
         rows = measured_questions(Path(folder), tasks)
         print(f"\n{tasks:,} tasks of {ROUTINES:,} routines:\n")
         print(tabulate(rows, ["question", "median"], "github"))
+        pruned = measured_pruning(Path(folder))
+        print(f"\nPruned to the newest {KEPT} of each routine:\n")
+        print(tabulate([pruned], ["deleted", "steps", "median", "longest", "all"], "github"))
 
 
 def a_task(number: int, state: TaskState, routine: int) -> Task:
@@ -138,6 +142,26 @@ def measured_questions(folder: Path, tasks: int) -> list[tuple[str, str]]:
             for words, ask in questions.items()
         }
     return [(words, milliseconds(statistics.median(found))) for words, found in times.items()]
+
+
+def measured_pruning(folder: Path) -> tuple[str, str, str, str, str]:
+    """Measure how long each step of pruning keeps the loop from everything else."""
+    times: list[float] = []
+    deleted = 0
+    with closing(SqliteStore(folder / "big.db")) as store:
+        begun = perf_counter()
+        for count in store.prune(BEGIN + timedelta(days=10_000), KEPT):
+            times.append(perf_counter() - begun)
+            deleted += count
+            begun = perf_counter()
+    median, longest = statistics.median(times), max(times)
+    return (
+        f"{deleted:,}",
+        f"{len(times):,}",
+        milliseconds(median),
+        milliseconds(longest),
+        f"{sum(times):.0f} s",
+    )
 
 
 def old_task(number: int) -> Task:

@@ -12,6 +12,7 @@ of the schedule's own zone outside.
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from datetime import MAXYEAR, MINYEAR, date, datetime
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
@@ -137,9 +138,26 @@ class Schedule:
             segment = self.zone.segment_at(min(segment.start - 1, behind + 3 * DAY))
         return None
 
+    @property
+    def is_wildcard(self) -> bool:
+        """Return whether real elapsed time counts: its minute or its hour begins with ``*``."""
+        return self._fields.is_wildcard
+
+    @property
+    def text(self) -> str:
+        """Return a text that changes exactly when its instants may."""
+        return f"{self.expression} {self.timezone}"
+
     def dates(self) -> DateSet:
         """Return its dates, for each of the fourteen kinds of year."""
         return _dates(self._fields.months, self._fields.days)
+
+    def walls(self, low: int, high: int) -> Iterator[int]:
+        """Yield the wall times that its fields name, low <= wall < high, whatever clocks do."""
+        wall = self._next_wall(low, high)
+        while wall is not None:
+            yield wall
+            wall = self._next_wall(wall + 1, high)
 
     def _first_in(self, segment: Segment, since: int) -> int | None:
         """Return the first instant of the segment that is not before ``since``."""
@@ -243,6 +261,19 @@ class Schedule:
         if earlier:
             return year, earlier.bit_length() - 1
         return year - 1, self._fields.months.bit_length() - 1
+
+
+def fixed_instants(zone: Zone, wall: int) -> tuple[int, ...]:
+    """Return when a fixed time runs: at its wall time, or at the first minute after its gap.
+
+    Two where it is repeated, none where the zone itself moves by so much that nothing is made up.
+    """
+    found = zone.instants_of(wall)
+    gap = None if found else zone.gap_at(wall)
+    if gap is None or gap[1] >= ZONE_MOVE:
+        return found
+    end = gap[0]
+    return (end + -zone.wall_of(end) % MINUTE,)
 
 
 class _MonthDays(dict[tuple[int, int], int]):

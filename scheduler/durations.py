@@ -1,6 +1,6 @@
 """Lengths of time as people write them: ``90s``, ``30m``, ``2h``, ``1d``, and sums like ``1h30m``.
 
-Pure: text in, `timedelta` out.  Times of day and ``+2h`` belong to the registry's reader.
+Pure: text in, `timedelta` out, and back.  Times of day and ``+2h`` belong to the registry's reader.
 """
 
 import re
@@ -32,3 +32,14 @@ def parse_duration(text: str) -> timedelta:
     if length > _LONGEST.total_seconds():
         raise SchedulerError(f"{quoted(text)} is longer than a hundred years")
     return timedelta(seconds=length)
+
+
+def duration_text(length: timedelta) -> str:
+    """Return a length of time as it may be written: ``1h30m``."""
+    rest = int(length.total_seconds())
+    parts: list[str] = []
+    for unit, seconds in reversed(_SECONDS.items()):
+        number, rest = divmod(rest, seconds)
+        if number:
+            parts.append(f"{number}{unit}")
+    return "".join(parts) or "0s"

@@ -35,10 +35,9 @@ def test_every_setting_has_its_place() -> None:
 
 
 def test_every_attribute_has_its_place() -> None:
-    from scheduler.registry.attributes import LATER, LATER_OF_DEPENDENCY, OF_JOB
+    from scheduler.registry.attributes import LATER, OF_JOB
 
-    wanted = [*OF_JOB, *LATER, *LATER_OF_DEPENDENCY]
-    assert not missing(wanted, page("registry"))
+    assert not missing([*OF_JOB, *LATER], page("registry"))
 
 
 def test_every_binding_and_outcome_has_its_place() -> None:

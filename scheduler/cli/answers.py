@@ -3,7 +3,7 @@
 Types only.  The answers come from our own queries, so their shape is taken for granted.
 """
 
-from typing import NotRequired, TypedDict, final
+from typing import Any, NotRequired, TypedDict, final
 
 
 @final
@@ -17,6 +17,8 @@ class AttemptView(TypedDict):
     code: int | None
     signal: str | None
     error: str | None
+    peak_memory: int | None  # bytes
+    cpu_time: float | None  # seconds
     log: str
 
 
@@ -33,6 +35,9 @@ class TaskView(TypedDict):
     origin: str
     root: str | None
     cover: str | None
+    stale: str | None  # a task that it waited for and that has been redone since
+    retry_at: str | None
+    is_overdue: bool  # had not succeeded by its due_by
     planned_at: str
     changed_at: str
     stand_ins: list[list[str]]
@@ -55,6 +60,16 @@ class RunView(TypedDict):
 
 
 @final
+class PauseView(TypedDict):
+    """That no tasks of some routines are started."""
+
+    scope: str  # all, tag or routine
+    name: str
+    since: str
+    until: str | None
+
+
+@final
 class PlannedView(TypedDict):
     """A task to come."""
 
@@ -62,6 +77,11 @@ class PlannedView(TypedDict):
     routine: str
     instant: str
     waits_for: list[str]
+    paused: NotRequired[PauseView]
+    expected_start: NotRequired[str | None]
+    expected_end: NotRequired[str | None]
+    expected_state: NotRequired[str | None]
+    expected_reason: NotRequired[str]
 
 
 @final
@@ -93,6 +113,7 @@ class RoutineView(TypedDict):
     tags: list[str]
     description: str
     known_since: str | None
+    paused: PauseView | None
 
 
 @final
@@ -126,6 +147,8 @@ class StatusView(TypedDict):
     next: list[PlannedView]
     recent: list[TaskView]
     unknown: list[str]
+    stale: list[TaskView]
+    pauses: list[PauseView]
     counts: dict[str, int]
     routine: NotRequired[RoutineView]
 
@@ -166,6 +189,42 @@ class HistoryView(TypedDict):
 
 
 @final
+class GridCellView(TypedDict):
+    """The worst task of a routine in one period."""
+
+    task: str
+    state: str
+    reason: str
+    instant: str
+    count: int  # of all its tasks there
+
+
+@final
+class GridRowView(TypedDict):
+    """A routine, period by period."""
+
+    routine: str
+    is_root: bool
+    held_by: str | None
+    last: GridCellView | None  # its newest task, whenever that was
+    cells: list[GridCellView | None]
+    unread: int  # of the first cells: they hold more tasks than a grid reads
+
+
+@final
+class GridView(TypedDict):
+    """Routines by periods."""
+
+    scheduler: SchedulerView
+    at: str
+    timezone: str
+    period: str
+    columns: list[str]  # where each begins
+    rows: list[GridRowView]
+    more: int  # routines that are left out
+
+
+@final
 class LogsView(TypedDict):
     """Where the log of an attempt is."""
 
@@ -175,6 +234,71 @@ class LogsView(TypedDict):
     path: str
     size: int
     is_running: bool
+
+
+@final
+class ChangeView(TypedDict):
+    """An attribute that has another value."""
+
+    attribute: str
+    old: str | None
+    new: str | None
+
+
+@final
+class TouchedView(TypedDict):
+    """What a reload means for one routine."""
+
+    routine: str
+    changes: list[ChangeView]
+    schedule_in_words: str
+    begins: bool  # it is new, or its instants are others
+    next: str | None
+    skipped: int  # tasks that have not started, and will not
+    running: int
+
+
+@final
+class ProblemsView(TypedDict):
+    """Why a registry cannot be adopted; without errors it is a `PreviewView`."""
+
+    errors: list[dict[str, Any]]  # the fields of a `Problem`
+
+
+@final
+class PreviewView(TypedDict):
+    """What a reload would change."""
+
+    revision: str
+    is_new: bool
+    registry: str
+    count: int
+    summary: str
+    added: list[TouchedView]
+    removed: list[TouchedView]
+    changed: list[TouchedView]
+    rebound: list[TouchedView]
+    pools: list[ChangeView]
+    errors: list[dict[str, Any]]
+    warnings: list[str]
+
+
+@final
+class RerunView(TypedDict):
+    """What would run again."""
+
+    tasks: list[str]
+
+
+@final
+class ExtentView(TypedDict):
+    """How far a backfill is, and what is still to be planned."""
+
+    count: int  # tasks of the whole range
+    done: int  # of those, how many have succeeded
+    missing: list[str]
+    live: dict[str, int]  # those that are on their way, by state
+    blocked: str | None  # the first one that is
 
 
 @final

@@ -16,6 +16,7 @@ from scheduler.service.instance import Instance, has_ended
 
 _LOOK_EVERY = 0.1  # seconds
 _OUTCOMES = ("succeeded", "skipped")
+_NOT_CONFIRMED = 1  # exit code
 _PATIENCE = 5.0  # seconds for a scheduler that ends just now to be gone
 
 
@@ -43,20 +44,23 @@ def stop(arguments: Namespace) -> int:
 def execute(arguments: Namespace) -> int:
     """Ask for tasks to run now; with ``--wait``, follow them to their end."""
     target = target_of(arguments)
-    if arguments.failed + arguments.unknown + target.is_given != 1:
-        raise SchedulerError("execute takes one of: a task, a routine, --failed, --unknown")
-    if arguments.since is not None and not arguments.failed:
-        raise SchedulerError("--since goes with --failed only")
+    _check_execute(arguments, target)
     live = live_of(arguments)
-    answer = Client(live).post(
-        "execute",
-        task=target.task,
-        routine=target.routine,
-        failed=arguments.failed or None,
-        unknown=arguments.unknown or None,
-        since=arguments.since,
-        arguments=arguments.arguments,
-    )
+    client = Client(live)
+    wanted = {
+        "task": target.task,
+        "failed": arguments.failed or None,
+        "unknown": arguments.unknown or None,
+        "stale": arguments.stale or None,
+        "since": arguments.since,
+        "downstream": arguments.downstream or None,
+    }
+    if arguments.downstream or arguments.stale:
+        from scheduler.cli.rerunning import is_agreed
+
+        if not is_agreed(client, arguments, wanted):
+            return _NOT_CONFIRMED
+    answer = client.post("execute", **wanted, routine=target.routine, arguments=arguments.arguments)
     done = cast("DoneView", answer)
     if arguments.wait:
         from scheduler.cli.following import wait_for
@@ -64,6 +68,25 @@ def execute(arguments: Namespace) -> int:
         return wait_for(done, live, is_json=arguments.json)
     _print_done(answer, is_json=arguments.json)
     return 0
+
+
+def _check_execute(arguments: Namespace, target: Target) -> None:
+    given = (arguments.failed, arguments.unknown, arguments.stale, target.is_given)
+    if sum(given) != 1:
+        raise SchedulerError(
+            "execute takes one of: a task, a routine, --failed, --unknown, --stale"
+        )
+    if arguments.since is not None and not arguments.failed:
+        raise SchedulerError("--since goes with --failed only")
+    if arguments.downstream and target.routine is not None:
+        raise SchedulerError(
+            "--downstream takes a task, such as"
+            f" {target.routine}.2026-10-01T02:00:00: nothing waits for one by hand"
+        )
+    if arguments.downstream and arguments.stale:
+        raise SchedulerError("--stale includes what rests on stale tasks: leave out --downstream")
+    if arguments.arguments is not None and (arguments.downstream or arguments.stale):
+        raise SchedulerError("--arguments goes with one task, not with what waits for it")
 
 
 def cancel(arguments: Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scheduler.cli.printing import Page, Style, clean, page_of, say, say_json, styled, table
 from scheduler.cli.sources import config_of_folder
+from scheduler.cli.times import now
 from scheduler.errors import ConfigError, Problem, SchedulerError
 from scheduler.registry.registry import Registry
 from scheduler.service.config import Settings, read_config
@@ -86,7 +87,7 @@ def _findings(arguments: Namespace) -> Findings:
 
 def _findings_of(path: str, settings: Settings | None) -> Findings:
     timezone, python = (settings.timezone, settings.python) if settings else (None, None)
-    report = check_registry(path, timezone, with_files=True, python=python)
+    report = check_registry(path, timezone, with_files=True, python=python, around=now())
     warnings, interpreters = list(report.warnings), tuple[tuple[str, str], ...]()
     if report.registry is not None:
         venvs: Venvs = {}

@@ -89,7 +89,8 @@ def _end_of(id: str, live: Instance, *, is_quiet: bool) -> TaskView:
     # The attempt asked for may have begun, or still wait for a slot behind those of before.
     has_begun = task["state"] in ("running", *_ENDS)
     followed = len(task["attempts"]) - has_begun
-    while task["state"] not in _ENDS or len(task["attempts"]) > followed:
+    # A blocked one does not go on by itself: what it waits for has failed.
+    while task["state"] not in (*_ENDS, "blocked") or len(task["attempts"]) > followed:
         if len(task["attempts"]) > followed:
             followed = len(task["attempts"])
             if not is_quiet:

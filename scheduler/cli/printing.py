@@ -138,6 +138,18 @@ def cut(text: str, width: int) -> str:
     return f"{kept}…"
 
 
+def progress_bar(done: int, total: int, words: str, page: Page) -> str:
+    """Return a line that shows how much of something is done, to be drawn over the last one."""
+    width = (page.width or 80) - 1
+    counts = f"{done}/{total}"
+    room = max(min(40, width - width_of(words) - len(counts) - 8), 5)
+    filled = room * done // total if total else room
+    bar = styled("#" * filled, Style.GREEN, page) + "." * (room - filled)
+    words = cut(words, max(width - room - len(counts) - 6, 1))
+    plain = room + len(counts) + width_of(words) + 6
+    return f"\r[{bar}]  {counts}  {words}" + " " * max(width - plain, 0)
+
+
 def table(rows: Iterable[Sequence[Cell]], page: Page, *, header: Sequence[str] = ()) -> list[str]:
     """Return the lines of a table, indented, without the columns that are empty.
 

@@ -23,7 +23,7 @@ from scheduler.service.launches import Launcher
 from scheduler.service.registry_files import load_registry
 from scheduler.zones import to_instant, to_utc
 
-_LOOK_EVERY = 1.0  # seconds
+_LOOK_EVERY = 0.2  # seconds
 _HISTORY = 1000  # fates among which the last success is looked for
 
 
@@ -99,29 +99,32 @@ def _run(launch: Launch) -> Exit:
         ended.set()
 
     # Its process has a session of its own: what ends us would not reach it.
-    _end_by_interrupt("SIGTERM", "SIGHUP")
+    interrupts = _counted("SIGINT", "SIGTERM", "SIGHUP")
     executor = local_executor(report)
-    is_asked = False
+    heeded = 0
     try:
         executor.start(launch)
         while not exits:
-            try:
-                # Windows delivers Ctrl-C only between two waits.
-                ended.wait(_LOOK_EVERY)
-            except KeyboardInterrupt:
-                executor.kill(launch.task, launch.attempt, hard=is_asked)
-                is_asked = True
+            ended.wait(_LOOK_EVERY)
+            if len(interrupts) > heeded:
+                executor.kill(launch.task, launch.attempt, hard=heeded > 0)
+                heeded = len(interrupts)
     finally:
         executor.close()
     return exits[0]
 
 
-def _end_by_interrupt(*names: str) -> None:
-    """Let these signals do as Ctrl-C does, where the system has them and they would end us."""
+def _counted(*names: str) -> list[int]:
+    """Return a list that grows with each of these signals that would end us.
+
+    They are not exceptions: one in the middle of a start would leave the script behind.
+    """
+    seen: list[int] = []
     for name in names:
         number: signal.Signals | None = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _frame: seen.append(number))
+    return seen
 
 
 def _code_of(exit_: Exit) -> int:

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import cast
 
-from scheduler.cli.answers import PlannedView, RoutineView, SchedulerView, StatusView, TaskView
+from scheduler.cli.answers import (
+    PauseView,
+    PlannedView,
+    RoutineView,
+    SchedulerView,
+    StatusView,
+    TaskView,
+)
 from scheduler.cli.printing import (
     STATE_STYLES,
     Cell,
@@ -28,12 +35,24 @@ from scheduler.cli.times import (
     now,
 )
 from scheduler.cli.words import routine_of
+from scheduler.errors import SchedulerError
 from scheduler.service.instance import Instance, live_instances
 
 
 def status(arguments: Namespace) -> int:
     """Print the status of a scheduler; without a name and with several live, which there are."""
+    if arguments.grid or arguments.html or arguments.by:
+        from scheduler.cli.grid import grid
+
+        return grid(arguments)
     routine = routine_of(arguments)
+    if arguments.watch:
+        from scheduler.cli.watching import watch
+
+        if arguments.json:
+            raise SchedulerError("give --watch or --json, not both")
+        source_of(arguments)  # what is wrong with the words is said at once
+        return watch(lambda page: _lines(arguments, routine, page))
     live = live_instances() if given_name(arguments) is None else []
     if len(live) > 1 and arguments.config_file is None:
         _print_schedulers(live, arguments)
@@ -46,16 +65,26 @@ def status(arguments: Namespace) -> int:
     return 0
 
 
+def _lines(arguments: Namespace, routine: str | None, page: Page) -> list[str]:
+    answer = source_of(arguments).get("status", routine=routine)
+    return status_lines(cast("StatusView", answer), page, now())
+
+
 def status_lines(view: StatusView, page: Page, at: datetime) -> list[str]:
     """Return what is printed of a status; sections that are empty are left out."""
-    lines = list(_scheduler_lines(view["scheduler"], page, at))
+    lines = list(scheduler_lines(view["scheduler"], page, at))
     if "routine" in view:
         lines += ["", *routine_lines(view["routine"], page, at)]
+    if view["pauses"]:
+        lines += ["", *_pause_lines(view["pauses"], page, at)]
     for title, style, rows in _sections(view, at):
         if rows:
             lines += ["", styled(f"{title} ({len(rows)})", style, page), *table(rows, page)]
     if view["unknown"]:
         lines += ["", *_unknown_lines(view["unknown"], page)]
+    if view["stale"]:
+        hint = "To bring what is stale up to date: scheduler execute --stale"
+        lines += ["", styled(hint, Style.DIM, page)]
     if view["blocked"] or view["failed"]:
         task = (view["blocked"] or view["failed"])[0]["task"]
         hint = f"To see why, and what mends it: scheduler why {task}"
@@ -82,6 +111,7 @@ def routine_lines(view: RoutineView, page: Page, at: datetime) -> list[str]:
         ("runs", view["script"] or f"python -m {view['module']}"),
         ("when", f"{view['schedule_in_words']}, {view['timezone']}"),
         ("enabled", "" if view["enabled"] else "no: its tasks are not made"),
+        ("paused", pause_in_words(view["paused"], at) if view["paused"] else ""),
         ("depends on", ", ".join(depends_on)),
         ("needed by", ", ".join(view["dependents"])),
         ("tags", ", ".join(view["tags"])),
@@ -90,6 +120,24 @@ def routine_lines(view: RoutineView, page: Page, at: datetime) -> list[str]:
     ]
     title = styled(f"routine {clean(view['name'])}", Style.BOLD, page)
     return [title, *table([row for row in rows if row[1]], page)]
+
+
+def pause_in_words(pause: PauseView, at: datetime) -> str:
+    """Return ``until 06:00, in 3 h``, or ``until resumed``."""
+    if pause["until"] is None:
+        return "until resumed"
+    return f"until {moment_in_words(pause['until'], at)}, {distance_in_words(pause['until'], at)}"
+
+
+def _pause_lines(pauses: Sequence[PauseView], page: Page, at: datetime) -> Iterator[str]:
+    yield styled(f"Paused ({len(pauses)})", Style.YELLOW, page)
+    rows: list[Sequence[Cell]] = []
+    for pause in pauses:
+        named = {"all": ("all routines", "--all"), "tag": ("tag ", "--tag ")}
+        words, option = named.get(pause["scope"], ("", ""))
+        command = f"scheduler resume {option}{pause['name']}"
+        rows.append((words + pause["name"], pause_in_words(pause, at), command))
+    yield from table(rows, page)
 
 
 def ended_cells(task: TaskView, at: datetime) -> tuple[Cell, Cell, Cell]:
@@ -102,7 +150,8 @@ def ended_cells(task: TaskView, at: datetime) -> tuple[Cell, Cell, Cell]:
     return (state, STATE_STYLES.get(state)), moment_in_words(task["changed_at"], at), took
 
 
-def _scheduler_lines(view: SchedulerView, page: Page, at: datetime) -> Iterator[str]:
+def scheduler_lines(view: SchedulerView, page: Page, at: datetime) -> Iterator[str]:
+    """Yield what is said of a scheduler."""
     name = styled(f"scheduler {clean(view['name'])}", Style.BOLD, page)
     if not view["is_live"]:
         state = styled("is not running", Style.YELLOW, page)
@@ -127,6 +176,7 @@ def _sections(
     yield running, Style.CYAN, [_running_row(task, at) for task in view["running"]]
     yield "Blocked", Style.MAGENTA, [_reason_row(task) for task in view["blocked"]]
     yield "Failed", Style.RED, [_failed_row(task, at) for task in view["failed"]]
+    yield "Stale", Style.YELLOW, [_stale_row(task) for task in view["stale"]]
     yield "Ready", Style.BOLD, [_reason_row(task) for task in view["ready"]]
     yield "Waiting", Style.BOLD, [_reason_row(task) for task in view["waiting"]]
     yield "Next", Style.BOLD, [_next_row(planned, at) for planned in view["next"]]
@@ -138,21 +188,26 @@ def _sections(
 def _running_row(task: TaskView, at: datetime) -> Sequence[Cell]:
     attempts = task["attempts"]
     so_far = f"for {length_between(attempts[-1]['started_at'], None, at)}" if attempts else ""
-    return task["task"], so_far, task["reason"]
+    return task["task"], so_far, _reason(task)
 
 
 def _reason_row(task: TaskView) -> Sequence[Cell]:
-    return task["task"], task["reason"]
+    return task["task"], _reason(task)
+
+
+def _stale_row(task: TaskView) -> Sequence[Cell]:
+    return task["task"], f"{task['stale']} has been redone since"
 
 
 def _failed_row(task: TaskView, at: datetime) -> Sequence[Cell]:
-    return task["task"], moment_in_words(task["changed_at"], at), task["reason"]
+    return task["task"], moment_in_words(task["changed_at"], at), _reason(task)
 
 
 def _next_row(planned: PlannedView, at: datetime) -> Sequence[Cell]:
     waits_for = ", ".join(planned["waits_for"])
     until = distance_in_words(planned["instant"], at)
-    return planned["task"], until, f"waits for {waits_for}" if waits_for else ""
+    paused = "paused" if "paused" in planned else ""
+    return planned["task"], until, paused, f"waits for {waits_for}" if waits_for else ""
 
 
 def _recent_row(task: TaskView, at: datetime) -> Sequence[Cell]:
@@ -185,3 +240,7 @@ def _print_schedulers(live: Sequence[Instance], arguments: Namespace) -> None:
     ]
     say(f"{len(live)} schedulers are running", *table(rows, page))
     say(styled("For one of them: scheduler status --scheduler_name NAME", Style.DIM, page))
+
+
+def _reason(task: TaskView) -> str:
+    return f"OVERDUE; {task['reason']}" if task["is_overdue"] else task["reason"]

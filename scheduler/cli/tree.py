@@ -17,12 +17,9 @@ Options are written with _ or -.  --scheduler_name may be left out when one sche
 'scheduler VERB --help' shows examples."""
 
 # Verbs and options of the plan that are not built yet: named rather than taken for a slip.
-_LATER_VERBS = ("pause", "resume", "reload", "backfill", "init", "backup")
+_LATER_VERBS = ("init", "backup")
 _LATER_OPTIONS = {
     "stop": ("--detach",),
-    "status": ("--grid", "--watch"),
-    "execute": ("--stale", "--downstream"),
-    "plan": ("--if",),
 }
 
 

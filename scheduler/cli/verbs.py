@@ -9,6 +9,21 @@ from dataclasses import dataclass
 
 from scheduler.errors import quoted
 
+#: those of a task; to import them from the engine takes time that a completion does not have
+STATES = (
+    "waiting",
+    "blocked",
+    "ready",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "skipped",
+)
+
+#: what a column of the grid may be
+PERIODS = ("1m", "5m", "15m", "30m", "1h", "6h", "1d", "week", "month")
+
 Options = Callable[[argparse.ArgumentParser], None]
 """Adds options to the parser of a verb."""
 
@@ -86,6 +101,10 @@ def _window(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", dest="end", metavar="TIME", help="last instant, not included")
 
 
+def _yes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask, also on a terminal")
+
+
 # -- options of one verb ------------------------------------------------------------------------
 
 
@@ -112,6 +131,18 @@ def _stop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", action="store_true", help="kill what runs, instead of waiting")
 
 
+def _status(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--grid", action="store_true", help="routines by periods of time, a cell for each")
+    add("--by", choices=PERIODS, help="with --grid: what a column is; else what fits")
+    add("--html", type=_filled, metavar="FILE", help="with --grid: write it as a page of its own")
+    add("--watch", action="store_true", help="draw it anew each second, until Ctrl-C")
+
+
+def _notify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--test", action="store_true", help="tell an incident that did not happen")
+
+
 def _list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tag", metavar="TAG", help="only routines with this tag")
 
@@ -121,6 +152,8 @@ def _execute(parser: argparse.ArgumentParser) -> None:
     add("--failed", action="store_true", help="all failed tasks")
     add("--since", metavar="TIME", help="with --failed: those from then on")
     add("--unknown", action="store_true", help="all unknown tasks")
+    add("--stale", action="store_true", help="all that rest on something that was redone since")
+    add("--downstream", action="store_true", help="also what waits for it, up to now, in order")
     add("--arguments", metavar="WORDS", help="words after the script's name, for this run")
     add("--wait", action="store_true", help="follow the log; exit 0 if it succeeded, else 1")
 
@@ -129,10 +162,35 @@ def _cancel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--downstream", action="store_true", help="also what waits for it")
 
 
-def _history(parser: argparse.ArgumentParser) -> None:
+def _pause(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--limit", type=_count, default=50, metavar="N", help="at most so many (50)"
+        "--until", metavar="TIME", help="as 2026-10-01T06:00, 06:00 or +2h; else until resumed"
     )
+
+
+def _scope(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tag", type=_filled, metavar="TAG", help="all routines with this tag")
+    parser.add_argument("--all", action="store_true", help="all routines")
+
+
+def _backfill(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--all", action="store_true", help="also what has succeeded")
+    add("--downstream", action="store_true", help="also what waits for these tasks")
+    add(
+        "--wait",
+        action="store_true",
+        help="wait for the end, as on a terminal; exit 1 if any fails",
+    )
+
+
+def _history(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--state", choices=STATES, metavar="STATE", help="only tasks in this state")
+    add("--since", metavar="TIME", help="first instant, included")
+    add("--until", metavar="TIME", help="last instant, not included")
+    add("--limit", type=_count, metavar="N", help="at most so many tasks (50; of CSV 10000)")
+    add("--csv", action="store_true", help="print CSV, a line an attempt")
 
 
 def _logs(parser: argparse.ArgumentParser) -> None:
@@ -155,6 +213,20 @@ def _mark(parser: argparse.ArgumentParser) -> None:
     )
     _window(parser)
     parser.add_argument("--unknown", action="store_true", help="all unknown tasks")
+
+
+def _plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--if",
+        dest="assumed",
+        type=_filled,
+        action="append",
+        metavar="WHAT",
+        help="'load fails' or 'down 02:00-05:00': what would come of it",
+    )
+    parser.add_argument(
+        "--expected", action="store_true", help="also as JSON: what is expected of each task"
+    )
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:
@@ -195,8 +267,13 @@ VERBS = (
         name="status",
         help="show what runs, is blocked, failed, waits and comes next",
         run="status:status",
-        examples=("scheduler status", "scheduler status report"),
-        options=(_routine, _common, _json),
+        examples=(
+            "scheduler status",
+            "scheduler status report",
+            "scheduler status --grid --watch",
+            "scheduler status --grid --by 1d --html grid.html",
+        ),
+        options=(_routine, _status, _common, _json),
     ),
     Verb(
         name="list",
@@ -213,8 +290,19 @@ VERBS = (
             "scheduler execute load.2026-10-01T02:00:00",
             'scheduler execute load --arguments "--day 2026-10-01" --wait',
             "scheduler execute --failed --since 2026-10-01",
+            "scheduler execute load.2026-10-01T02:00:00 --downstream",
         ),
-        options=(_task_or_routine, _execute, _common, _json),
+        options=(_task_or_routine, _execute, _yes, _common, _json),
+    ),
+    Verb(
+        name="backfill",
+        help="run a routine's past tasks that have not succeeded, behind all that is due",
+        run="rerunning:backfill",
+        examples=(
+            "scheduler backfill load --from 2026-09-01 --to 2026-10-01",
+            "scheduler backfill load --from 2026-09-01 --all --downstream",
+        ),
+        options=(_routine, _window, _backfill, _yes, _common, _json),
     ),
     Verb(
         name="cancel",
@@ -222,6 +310,31 @@ VERBS = (
         run="asking:cancel",
         examples=("scheduler cancel load.2026-10-01T02:00:00 --downstream",),
         options=(_task, _cancel, _common, _json),
+    ),
+    Verb(
+        name="pause",
+        help="start no tasks of a routine, of a tag, or of all; they are still planned",
+        run="pausing:pause",
+        examples=(
+            "scheduler pause load",
+            "scheduler pause --tag warehouse --until 06:00",
+            "scheduler pause --all --until +2h",
+        ),
+        options=(_routine, _scope, _pause, _common, _json),
+    ),
+    Verb(
+        name="resume",
+        help="let what was paused go on",
+        run="pausing:resume",
+        examples=("scheduler resume load", "scheduler resume --all"),
+        options=(_routine, _scope, _common, _json),
+    ),
+    Verb(
+        name="reload",
+        help="adopt the registry as it is now, after showing what changes",
+        run="reloading:reload",
+        examples=("scheduler reload", "scheduler reload --yes"),
+        options=(_yes, _common, _json),
     ),
     Verb(
         name="check",
@@ -232,14 +345,15 @@ VERBS = (
     ),
     Verb(
         name="plan",
-        help="show each task to come and what it waits for, by default for a day",
+        help="show each task to come, what it waits for, and when it is expected to start and end",
         run="planning:plan",
         examples=(
             "scheduler plan",
             "scheduler plan report --from 2026-10-01 --to 2026-11-01",
+            "scheduler plan --if 'load fails' --if 'down 02:00-05:00'",
             "scheduler plan --registry registry.xml --json",
         ),
-        options=(_routine, _window, _registry, _common, _json),
+        options=(_routine, _window, _plan, _registry, _common, _json),
     ),
     Verb(
         name="why",
@@ -251,10 +365,12 @@ VERBS = (
     Verb(
         name="history",
         help="list past tasks and their attempts, the newest first",
-        run="reading:history",
+        run="history:history",
         examples=(
             "scheduler history load --limit 10",
             "scheduler history load.2026-10-01T02:00:00",
+            "scheduler history --state failed --since 2026-10-01",
+            "scheduler history load --csv > load.csv",
         ),
         options=(_task_or_routine, _history, _common, _json),
     ),
@@ -285,6 +401,13 @@ VERBS = (
             "scheduler mark --unknown succeeded",
         ),
         options=(_mark, _common, _json),
+    ),
+    Verb(
+        name="notify",
+        help="try out the command of [notify], which is told of incidents",
+        run="notifying:notify",
+        examples=("scheduler notify --test",),
+        options=(_notify, _common, _json),
     ),
     Verb(
         name="completion",

@@ -1,11 +1,13 @@
 """Which ready tasks get a slot, and in what order (SPEC 4).
 
-By hand first, then what fell due since the start or the last wake, then what was late by then;
-among those the older place, then the name.  A routine without overlap has one task running at
-most.  What was late takes at most one slot a core, so that an outage ends gently.
+Higher priority first; then by hand, then what fell due since the start or the last wake, then what
+was late by then, then backfill; among those the older place, then the name.  A routine without
+overlap has one task under way at most, a pool as many slots taken as it has.  What was late takes
+at most one slot a core, so that an outage ends gently.
 
 Each routine has a queue of its own, of which only the head stands in the common one: a backlog
-of a hundred thousand tasks costs no more than a short one.
+of a hundred thousand tasks costs no more than a short one.  There is a common queue for each pool,
+so that who lacks a pool's slots holds up nobody else.
 """
 
 from dataclasses import dataclass, field
@@ -15,16 +17,17 @@ from heapq import heappop, heappush
 
 from scheduler.engine.board import Board, Entry
 from scheduler.engine.states import TaskState
-from scheduler.engine.task import TaskId
+from scheduler.engine.task import Origin, TaskId
 from scheduler.registry.routine import Overlap
 
 
 class Lane(IntEnum):
-    """The order in which tasks are given slots."""
+    """The order in which tasks of one priority are given slots."""
 
     BY_HAND = 0
     DUE = 1
     LATE = 2
+    BACKFILL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,36 +38,40 @@ class Limits:
     late: int  # of those, how many that were late at start or wake: one a core
 
 
-Head = tuple[Lane, datetime, str]
+#: (priority, the highest first; lane; place; routine)
+Head = tuple[int, Lane, datetime, str]
+#: which heads compete: those of one pool, late or not
+Group = tuple[str, bool]
+_Item = tuple[Lane, datetime, datetime, int, TaskId]
 
 
 @dataclass(slots=True)
 class Queue:
     """The ready tasks in the order of their starts."""
 
-    _tasks: dict[str, list[tuple[bool, datetime, datetime, int, TaskId]]] = field(
-        default_factory=dict[str, list[tuple[bool, datetime, datetime, int, TaskId]]]
-    )
+    _tasks: dict[str, list[_Item]] = field(default_factory=dict[str, list[_Item]])
     _tickets: dict[TaskId, tuple[int, Lane, datetime]] = field(
         default_factory=dict[TaskId, tuple[int, Lane, datetime]]
     )
-    _heads: dict[str, Head] = field(default_factory=dict[str, Head])
-    _common: list[Head] = field(default_factory=list[Head])
-    _late: list[Head] = field(default_factory=list[Head])
+    _heads: dict[str, tuple[Group, Head]] = field(default_factory=dict[str, tuple[Group, Head]])
+    _common: dict[Group, list[Head]] = field(default_factory=dict[Group, list[Head]])
+    _lacking: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
     _issued: int = 0
 
-    def push(self, id: TaskId, lane: Lane, place: datetime) -> None:
+    def push(self, board: Board, id: TaskId, lane: Lane, place: datetime) -> None:
         """Put a task in its place; one that stands there already is moved."""
         self._issued += 1
         self._tickets[id] = (self._issued, lane, place)
-        item = (lane is not Lane.BY_HAND, place, id.instant, self._issued, id)
+        # Within a routine the older place goes first, late or not.
+        turn = Lane.DUE if lane is Lane.LATE else lane
+        item = (turn, place, id.instant, self._issued, id)
         heappush(self._tasks.setdefault(id.routine, []), item)
-        self.offer(id.routine)
+        self.offer(board, id.routine)
 
-    def drop(self, id: TaskId) -> None:
+    def drop(self, board: Board, id: TaskId) -> None:
         """Take a task out."""
         if self._tickets.pop(id, None) is not None:
-            self.offer(id.routine)
+            self.offer(board, id.routine)
 
     def first_of(self, routine: str) -> TaskId | None:
         """Return the first task of a routine."""
@@ -77,44 +84,61 @@ class Queue:
         self._tasks.pop(routine, None)
         return None
 
-    def offer(self, routine: str) -> None:
+    def offer(self, board: Board, name: str) -> None:
         """Let the first task of a routine stand in the common queue."""
-        id = self.first_of(routine)
-        if id is None:
-            self._heads.pop(routine, None)
+        id = self.first_of(name)
+        routine = board.registry.get(name)
+        if id is None or routine is None:
+            self._heads.pop(name, None)
             return
         _, lane, place = self._tickets[id]
-        head = (lane, place, routine)
-        if self._heads.get(routine) != head:
-            self._heads[routine] = head
-            heappush(self._late if lane is Lane.LATE else self._common, head)
+        group = (routine.pool or "", lane is Lane.LATE)
+        head = (-routine.priority, lane, place, name)
+        if self._heads.get(name) != (group, head):
+            self._heads[name] = (group, head)
+            heappush(self._common.setdefault(group, []), head)
 
-    def withhold(self, routine: str) -> None:
+    def withhold(self, name: str) -> None:
         """Take the routine out of the common queue, until it is offered again."""
-        self._heads.pop(routine, None)
+        self._heads.pop(name, None)
+
+    def withhold_for(self, pool: str, name: str) -> None:
+        """Take the routine out until slots of a pool come free."""
+        self.withhold(name)
+        self._lacking.setdefault(pool, {})[name] = None
+
+    def offer_pool(self, board: Board, pool: str) -> None:
+        """Offer the routines again that lacked slots of the pool."""
+        for name in self._lacking.pop(pool, {}):
+            self.offer(board, name)
 
     def head(self, *, with_late: bool) -> Head | None:
         """Return what stands first in the common queue."""
-        for heap in (self._common, self._late):
-            while heap and self._heads.get(heap[0][2]) != heap[0]:
+        best: Head | None = None
+        for group, heap in self._common.items():
+            while heap and self._heads.get(heap[0][3]) != (group, heap[0]):
                 heappop(heap)
-        late = self._late[0] if with_late and self._late else None
-        common = self._common[0] if self._common else None
-        return min((head for head in (common, late) if head is not None), default=None)
+            _, is_late = group
+            if heap and (with_late or not is_late) and (best is None or heap[0] < best):
+                best = heap[0]
+        return best
 
 
 def enqueue(board: Board, queue: Queue) -> None:
     """Put what became ready, or changed its place, into the queue; take out what is so no more."""
     for name in board.freed:
-        queue.offer(name)
+        queue.offer(board, name)
     board.freed.clear()
+    for pool in board.freed_pools:
+        queue.offer_pool(board, pool)
+    board.freed_pools.clear()
     for id in board.made_unready:
-        queue.drop(id)
+        queue.drop(board, id)
     board.made_unready.clear()
     for id in board.made_ready:
         entry = board.live.get(id)
         if entry is not None and entry.task.state is TaskState.READY:
-            queue.push(id, lane_of(board, entry), entry.task.place)
+            queue.push(board, id, lane_of(board, entry), entry.task.place)
     board.made_ready.clear()
 
 
@@ -122,6 +146,8 @@ def lane_of(board: Board, entry: Entry) -> Lane:
     """Return the lane that a ready task stands in."""
     if entry.task.by_hand:
         return Lane.BY_HAND
+    if entry.task.origin is Origin.BACKFILL:
+        return Lane.BACKFILL
     return Lane.LATE if entry.task.instant < board.since else Lane.DUE
 
 
@@ -131,17 +157,25 @@ def admitted(board: Board, queue: Queue, limits: Limits) -> TaskId | None:
         head = queue.head(with_late=board.running_late < limits.late)
         if head is None:
             return None
-        lane, _, name = head
-        if name in board.running and not _may_overlap(board, name):
-            queue.withhold(name)  # offered again when that attempt ends
-            continue
+        _, lane, _, name = head
         id = queue.first_of(name)
         assert id is not None, "a routine without a ready task has no head"
-        queue.drop(id)
-        board.live[id].is_late = lane is Lane.LATE
+        entry, routine = board.live[id], board.registry[name]
+        if not entry.task.by_hand and board.pause_of(name) is not None:
+            queue.withhold(name)  # a retry of what had started; offered again at resume
+            continue
+        if routine.overlap is Overlap.NO and any(one != id for one in board.holding.get(name, ())):
+            queue.withhold(name)  # offered again when that one ends
+            continue
+        if routine.pool is not None and not _has_slots(board, routine.pool, routine.pool_slots):
+            queue.withhold_for(routine.pool, name)
+            continue
+        queue.drop(board, id)
+        entry.is_late = lane is Lane.LATE
+        entry.pool, entry.pool_slots = routine.pool, routine.pool_slots
         return id
     return None
 
 
-def _may_overlap(board: Board, name: str) -> bool:
-    return name in board.registry and board.registry[name].overlap is Overlap.YES
+def _has_slots(board: Board, pool: str, wanted: int) -> bool:
+    return board.pool_used.get(pool, 0) + wanted <= board.registry.pools.get(pool, 0)

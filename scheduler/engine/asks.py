@@ -4,7 +4,6 @@ Each function changes the board and returns what to answer; `Refuse` means that 
 A task that the engine has forgotten comes with its record from the store.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,11 +11,12 @@ from datetime import datetime, timedelta
 from scheduler.engine.board import Board, Entry
 from scheduler.engine.commands import Command, KillAttempt, Refuse, Reply
 from scheduler.engine.events import Recorded
+from scheduler.engine.planning import take_from_run
 from scheduler.engine.readiness import ended_in_words, unknown_tasks
 from scheduler.engine.states import TRANSITIONS, Cause, TaskState
-from scheduler.engine.task import Origin, SkippedRun, Task, TaskId
+from scheduler.engine.task import Origin, Task, TaskId
 from scheduler.errors import SchedulerError
-from scheduler.zones import to_instant, to_utc
+from scheduler.zones import to_instant
 
 _SECOND = timedelta(seconds=1)
 
@@ -44,6 +44,8 @@ def execute(
             at,
             by_hand=True,
             arguments=arguments,
+            tries=0,  # a person gives it fresh retries
+            retry_at=None,
             cover=None,
         )
         messages.append(f"{entry.task.id} runs at the next free slot{waived}")
@@ -75,7 +77,7 @@ def _claim(board: Board, recorded: Recorded, at: datetime) -> tuple[Entry, str]:
         reason = entry.task.reason
         waives = entry.task.state in (TaskState.WAITING, TaskState.BLOCKED) and reason
         return entry, f"; waived: it {reason}" if waives else ""
-    _split(board, recorded)
+    take_from_run(board, recorded)
     task = board.task(id) or recorded.task
     if task is None or task.cause is Cause.COVERED:
         board.touch_routine(id.routine)  # what waited for its cover may wait for it again
@@ -98,27 +100,6 @@ def _by_hand(id: TaskId, at: datetime) -> Task:
         place=id.instant,
         by_hand=True,
     )
-
-
-def _split(board: Board, recorded: Recorded) -> None:
-    """Take the task's instant out of the run of skipped ones that it lies in, if it does."""
-    id = recorded.id
-    run = board.run_of(id) or recorded.run
-    if run is None or id.routine not in board.registry:
-        return
-    held = board.registry.triggers.between(
-        id.routine, to_instant(run.first), to_instant(run.last) + 1
-    )
-    instants = [to_utc(instant) for instant in held]
-    index = bisect_left(instants, id.instant)
-    is_held = index < len(instants) and instants[index] == id.instant
-    if not is_held or len(instants) != run.count:
-        return  # instants of an older trigger: that they were skipped stays true
-    parts: list[SkippedRun] = []
-    for part in (instants[:index], instants[index + 1 :]):
-        if part:
-            parts.append(replace(run, first=part[0], last=part[-1], count=len(part)))
-    board.take_from_run(run, tuple(parts))
 
 
 def execute_routine(board: Board, name: str, at: datetime, arguments: str | None) -> list[Command]:

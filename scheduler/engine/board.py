@@ -8,16 +8,27 @@ how many routines or ended tasks there are.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from heapq import heappop, heappush
 from typing import TypedDict, Unpack
 
 from scheduler.engine.states import TRANSITIONS, UNSTARTED, Cause, TaskState
-from scheduler.engine.task import Attempt, Origin, RoutineState, SkippedRun, Task, TaskId
+from scheduler.engine.task import (
+    Attempt,
+    Origin,
+    Pause,
+    PauseScope,
+    RoutineState,
+    SkippedRun,
+    Task,
+    TaskId,
+)
+from scheduler.registry.deadlines import Deadline
 from scheduler.registry.registry import Registry
-from scheduler.registry.routine import On
+from scheduler.registry.routine import On, Otherwise
 from scheduler.zones import to_instant
 
 #: what a task waits for, once covers have been followed
@@ -33,6 +44,8 @@ class Need:
     task: TaskId
     on: On
     takes_stand_in: bool = False
+    wait_until: Deadline | None = None
+    otherwise: Otherwise = Otherwise.RUN
     is_own: bool = False  # of the same routine
 
 
@@ -83,13 +96,40 @@ class Entry:
 
     task: Task
     needs: tuple[Need, ...] = ()
+    takes_any: bool = False  # one of its needs is enough
     standings: list[Standing] = field(default_factory=list[Standing])
     unmet: dict[Target, int] = field(default_factory=dict[Target, int])  # with how many needs
     opens: Numbers = field(default_factory=Numbers)
     losts: Numbers = field(default_factory=Numbers)
     moots: Numbers = field(default_factory=Numbers)
+    waived: dict[int, None] = field(default_factory=dict[int, None])  # by a wait_until
     killed_for: Cause | None = None  # what it becomes when its process is gone
     is_late: bool = False  # runs in one of the slots for what was late
+    pool: str | None = None  # while it runs: the pool whose slots it takes,
+    pool_slots: int = 0  # and how many, whatever the registry says by now
+
+    @property
+    def outstanding(self) -> Set[Target]:
+        """Return what it still waits for; one that asks for any dependency stops at the first."""
+        return frozenset() if self.takes_any and self._has_met else self.unmet.keys()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Return whether what it waits for will not come by itself."""
+        if not self.takes_any:
+            return bool(self.losts)
+        return bool(self.losts) and not self.opens and not self._has_met
+
+    @property
+    def is_moot(self) -> bool:
+        """Return whether what it asks about will not be needed any more."""
+        if not self.takes_any:
+            return bool(self.moots)
+        return bool(self.moots) and not self.opens and not self.losts and not self._has_met
+
+    @property
+    def _has_met(self) -> bool:
+        return len(self.standings) > len(self.opens) + len(self.losts) + len(self.moots)
 
     @property
     def is_unstarted(self) -> bool:
@@ -97,9 +137,20 @@ class Entry:
         return self.task.state in UNSTARTED
 
     @property
+    def heeds_needs(self) -> bool:
+        """Return whether what it waits for decides on it: not by hand, and never tried."""
+        return self.is_unstarted and not self.task.by_hand and not self.task.tries
+
+    @property
     def keeps_its_turn(self) -> bool:
-        """Return whether the backlog rule applies: it is due by the registry and not by hand."""
-        return self.is_unstarted and not self.task.by_hand
+        """Return whether the backlog rule applies: it is due by the registry alone."""
+        return self.heeds_needs and self.task.origin is not Origin.BACKFILL
+
+    @property
+    def holds_overlap(self) -> bool:
+        """Return whether no other task of its routine may run beside it."""
+        task = self.task
+        return task.state is TaskState.RUNNING or (self.is_unstarted and task.tries > 0)
 
 
 class Changes(TypedDict, total=False):
@@ -112,6 +163,29 @@ class Changes(TypedDict, total=False):
     arguments: str | None
     place: datetime
     stand_ins: tuple[tuple[TaskId, TaskId], ...]
+    tries: int
+    retry_at: datetime | None
+
+
+class TimerKind(StrEnum):
+    """What is to happen when a timer goes off."""
+
+    RETRY = "retry"
+    TIMEOUT = "timeout"
+    START_BY = "start_by"
+    DUE_BY = "due_by"
+    WAIT_UNTIL = "wait_until"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """Something that happens at a moment, unless it is pointless by then."""
+
+    kind: TimerKind
+    task: TaskId | None = None
+    number: int = 0  # of the attempt, or of the need
+    pause: tuple[PauseScope, str] | None = None
 
 
 class Board:
@@ -128,9 +202,16 @@ class Board:
         self.runs: dict[str, list[SkippedRun]] = {}
         self.ahead: dict[TaskId, None] = {}  # to be cancelled when their instants come
         self.unstarted: dict[str, list[datetime]] = {}  # those that keep their turn, in order
+        self.apart: dict[str, dict[TaskId, None]] = {}  # the other live ones
         self.running: dict[str, dict[TaskId, None]] = {}
         self.running_count = 0
         self.running_late = 0  # of those, in the slots for what was late
+        self.holding: dict[str, dict[TaskId, None]] = {}  # tasks that allow no other beside them
+        self.pool_used: dict[str, int] = {}
+        self.pauses: dict[tuple[PauseScope, str], Pause] = {}
+        self.timers: list[tuple[datetime, int, Timer]] = []  # a heap
+        self._timers_set = 0
+        self.freed_pools: dict[str, None] = {}  # pools of which slots came free
         self.freed: dict[str, None] = {}  # routines of which an attempt ended
         # upstream routine -> instant -> downstream routine -> links
         self.waiters: dict[str, dict[datetime, dict[str, dict[Link, None]]]] = {}
@@ -144,6 +225,7 @@ class Board:
         self.changed_runs: dict[tuple[str, datetime], SkippedRun | None] = {}
         self.changed_routines: dict[str, None] = {}
         self.changed_ahead: dict[TaskId, bool] = {}
+        self.changed_pauses: dict[tuple[PauseScope, str], Pause | None] = {}
 
     def adopt_registry(self, registry: Registry) -> None:
         """Go on with another registry."""
@@ -228,6 +310,23 @@ class Board:
         if task.state is TaskState.SUCCEEDED:
             self._note_success(task.id)
 
+    def recall(self, record: Task | SkippedRun) -> None:
+        """Take in what the store holds of an end, if it has been forgotten here."""
+        if isinstance(record, Task):
+            if record.state.is_end and self.task(record.id) is None:
+                self.keep_ended(record)
+        elif self.run_of(TaskId(record.routine, record.last)) is None:
+            insort(self.runs.setdefault(record.routine, []), record, key=lambda one: one.first)
+
+    def put(self, task: Task) -> None:
+        """Keep a record that differs in nothing that others depend on."""
+        entry = self.live.get(task.id)
+        if entry is not None:
+            entry.task = task
+        else:
+            self.ended.setdefault(task.routine, {})[task.instant] = task
+        self.changed_tasks[task.id] = None
+
     def _note_success(self, id: TaskId) -> None:
         state = self.routines.get(id.routine)
         if state is None or (state.last_success is not None and state.last_success >= id.instant):
@@ -281,6 +380,19 @@ class Board:
             insort(runs, part, key=lambda one: one.first)
             self.changed_runs[part.routine, part.first] = part
 
+    def set_timer(self, at: datetime, timer: Timer) -> None:
+        """Let a timer go off at a moment."""
+        self._timers_set += 1
+        heappush(self.timers, (at, self._timers_set, timer))
+
+    def pause_of(self, name: str) -> Pause | None:
+        """Return a pause that holds for the routine, if one does."""
+        if not self.pauses or name not in self.registry:
+            return None
+        keys = [(PauseScope.ALL, ""), (PauseScope.ROUTINE, name)]
+        keys += [(PauseScope.TAG, tag) for tag in self.registry[name].tags]
+        return next((self.pauses[key] for key in keys if key in self.pauses), None)
+
     # -- who waits for whom ----------------------------------------------------------------
 
     def touch(self, id: TaskId) -> None:
@@ -288,6 +400,14 @@ class Board:
         for links in self.waiters.get(id.routine, {}).get(id.instant, {}).values():
             for link in links:
                 self._soil(link)
+
+    def soil_unstarted(self, name: str) -> None:
+        """Note that the routine's tasks that have not started must be decided on again."""
+        for instant in self.unstarted.get(name, ()):
+            self.soil(TaskId(name, instant))
+        for id in self.apart.get(name, ()):
+            if self.live[id].is_unstarted:
+                self.soil(id)
 
     def touch_routine(self, name: str) -> None:
         """Note that all that waits for tasks of the routine must look again, from the beginning."""
@@ -382,7 +502,7 @@ class Board:
         links = self.waiters.get(id.routine, {}).get(id.instant, {}).get(entry.task.routine, {})
         for waiter in dict.fromkeys(waiter for waiter, _ in links):
             other = self.live.get(waiter)
-            if other is not None and other is not entry and target in other.unmet:
+            if other is not None and other is not entry and target in other.outstanding:
                 yield other
 
     # -- indexes ---------------------------------------------------------------------------
@@ -391,12 +511,18 @@ class Board:
         task = entry.task
         if entry.keeps_its_turn:
             insort(self.unstarted.setdefault(task.routine, []), task.instant)
+        else:
+            self.apart.setdefault(task.routine, {})[task.id] = None
         if task.state is TaskState.RUNNING:
             self.running.setdefault(task.routine, {})[task.id] = None
             self.running_count += 1
             self.running_late += entry.is_late
+            if entry.pool is not None:
+                self.pool_used[entry.pool] = self.pool_used.get(entry.pool, 0) + entry.pool_slots
         elif task.state is TaskState.READY:
             self.made_ready[task.id] = None
+        if entry.holds_overlap:
+            self.holding.setdefault(task.routine, {})[task.id] = None
 
     def _unindex(self, entry: Entry) -> None:
         task = entry.task
@@ -407,6 +533,11 @@ class Board:
                 del instants[index]
             if not instants:
                 del self.unstarted[task.routine]
+        else:
+            apart = self.apart[task.routine]
+            del apart[task.id]
+            if not apart:
+                del self.apart[task.routine]
         if task.state is TaskState.RUNNING:
             running = self.running[task.routine]
             del running[task.id]
@@ -414,6 +545,13 @@ class Board:
                 del self.running[task.routine]
             self.running_count -= 1
             self.running_late -= entry.is_late
+            if entry.pool is not None:
+                self.pool_used[entry.pool] -= entry.pool_slots
+                self.freed_pools[entry.pool] = None
+        if entry.holds_overlap:
+            self.holding[task.routine].pop(task.id)
+            if not self.holding[task.routine]:
+                del self.holding[task.routine]
             self.freed[task.routine] = None
         elif task.state is TaskState.READY:
             self.made_unready[task.id] = None

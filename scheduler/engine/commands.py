@@ -7,7 +7,7 @@ anything is started or killed.
 from dataclasses import dataclass
 from datetime import datetime
 
-from scheduler.engine.task import RoutineState, SkippedRun, Task, TaskId
+from scheduler.engine.task import Pause, RoutineState, SkippedRun, Task, TaskId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,14 @@ class RecordAhead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordPause:
+    """Keep a pause; or with ``drop``, forget it."""
+
+    pause: Pause
+    drop: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartAttempt:
     """Start the process of an attempt."""
 
@@ -82,6 +90,14 @@ class WakeAt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Tell who watches that something about a task needs a person: ``overdue``."""
+
+    task: TaskId
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """Answer who asked: what was done, in sentences, and to which tasks."""
 
@@ -96,6 +112,14 @@ class Refuse:
     message: str
 
 
-Record = RecordTask | RecordRun | ForgetRun | RecordRoutine | RecordPlannedUntil | RecordAhead
-Act = StartAttempt | KillAttempt | WakeAt | Reply | Refuse
+Record = (
+    RecordTask
+    | RecordRun
+    | ForgetRun
+    | RecordRoutine
+    | RecordPlannedUntil
+    | RecordAhead
+    | RecordPause
+)
+Act = StartAttempt | KillAttempt | WakeAt | Notice | Reply | Refuse
 Command = Record | Act

@@ -19,6 +19,7 @@ from scheduler.engine.commands import (
     ForgetRun,
     KillAttempt,
     RecordAhead,
+    RecordPause,
     RecordPlannedUntil,
     RecordRoutine,
     RecordRun,
@@ -31,23 +32,29 @@ from scheduler.engine.events import (
     AttemptExited,
     AttemptLost,
     AttemptRefused,
+    BackfillAsked,
     CancelAsked,
     ExecuteAsked,
     MachineWoke,
     MarkAsked,
+    PauseAsked,
+    RegistryReloaded,
+    ResumeAsked,
     RoutineExecuteAsked,
     SchedulerStarted,
     StopAsked,
     TimePassed,
     UnknownMarkAsked,
 )
-from scheduler.engine.planning import plan, settle_routine
+from scheduler.engine.pauses import arm_pause, pause, resume
+from scheduler.engine.planning import backfill, plan, settle_routine
 from scheduler.engine.readiness import unknown_tasks
 from scheduler.engine.reconcile import reconcile, start_afresh
-from scheduler.engine.retries import LOST_REASON, verdict
+from scheduler.engine.retries import LOST_REASON, retry_at, verdict
 from scheduler.engine.snapshot import Snapshot, board_of, snapshot_of
 from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import Attempt, Outcome, SkippedRun, TaskId
+from scheduler.engine.task import Attempt, Outcome, Pause, SkippedRun, TaskId
+from scheduler.engine.timers import arm, go_off
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import InstantKind
 from scheduler.zones import to_instant, to_utc
@@ -96,6 +103,9 @@ class Engine:
         self._settle(event.at)
         if self._is_serving:
             self._plan(event.at)
+            # After the planning: what is planned late may be too late already.
+            acts.extend(go_off(self._board, event.at))
+            self._settle(event.at)
             acts.extend(self._admit(event.at))
         return [*self._records(), *acts, *self._wake()]
 
@@ -137,6 +147,14 @@ class Engine:
                 return asks.mark(board, event.tasks, event.cause, at)
             case UnknownMarkAsked():
                 return asks.mark_unknown(board, event.cause)
+            case PauseAsked():
+                return pause(board, event.pause)
+            case ResumeAsked():
+                return resume(board, event.scope, event.name)
+            case RegistryReloaded():
+                self._reload(event)
+            case BackfillAsked():
+                return backfill(board, event.tasks, event.records, at)
             case StopAsked():
                 return self._stop(event)
             case _:
@@ -158,6 +176,22 @@ class Engine:
                     asks.assume(board, name, Cause.MARKED_SUCCEEDED)
         board.since = at
         self._is_serving = True
+        for wanted in board.pauses.values():
+            arm_pause(board, wanted)
+        self._expect_all()
+
+    def _reload(self, event: RegistryReloaded) -> None:
+        board, at = self._board, event.at
+        self._plan(at)  # what was due by the old registry is settled by it
+        for record in event.records:
+            board.recall(record)
+        reconcile(board, event.registry, at)
+        for name in board.registry:
+            board.freed[name] = None  # limits may have changed
+        self._expect_all()
+
+    def _expect_all(self) -> None:
+        board = self._board
         self._due.clear()
         self._quiet.clear()
         for name in board.registry:
@@ -193,6 +227,8 @@ class Engine:
             code=event.code,
             signal=event.signal,
             error=event.error,
+            peak_memory=event.peak_memory,
+            cpu_time=event.cpu_time,
         )
         self._close(event.task, end, cause, reason)
 
@@ -206,9 +242,18 @@ class Engine:
             return
         assert end.ended_at is not None
         attempts = (*entry.task.attempts[:-1], replace(end, started_at=last.started_at))
-        self._board.move(
-            entry, cause, reason, end.ended_at, attempts=attempts, by_hand=False, arguments=None
-        )
+        name, at, tries = id.routine, end.ended_at, entry.task.tries
+        again = retry_at(self._board.registry.get(name), cause, tries, at)
+        if again is None:
+            self._board.move(
+                entry, cause, reason, at, attempts=attempts, by_hand=False, arguments=None
+            )
+            return
+        entry.killed_for = None
+        of = f"retry {tries} of {self._board.registry[name].retries}"
+        words = f"waits for {of} at {again.astimezone(id.local.tzinfo):%H:%M:%S}, after: {reason}"
+        self._board.move(entry, Cause.RETRY, words, at, attempts=attempts, retry_at=again)
+        arm(self._board, entry)
 
     # -- the pass --------------------------------------------------------------------------
 
@@ -269,7 +314,9 @@ class Engine:
         entry = board.live[id]
         number = entry.task.attempts[-1].number + 1 if entry.task.attempts else 1
         attempts = (*entry.task.attempts, Attempt(number=number, started_at=at))
-        board.move(entry, Cause.STARTED, f"attempt {number}", at, attempts=attempts)
+        tries = entry.task.tries + 1
+        board.move(entry, Cause.STARTED, f"attempt {number}", at, attempts=attempts, tries=tries)
+        arm(board, entry)
         previous = board.registry.triggers.previous(id.routine, to_instant(id.instant) - 1)
         return StartAttempt(
             task=id,
@@ -315,6 +362,9 @@ class Engine:
             RecordRoutine(state=board.routines[name]) for name in board.changed_routines
         )
         commands.extend(RecordAhead(task=id, drop=drop) for id, drop in board.changed_ahead.items())
+        for key, wanted in board.changed_pauses.items():
+            dropped = Pause(scope=key[0], name=key[1], since=board.planned_until)
+            commands.append(RecordPause(pause=wanted or dropped, drop=wanted is None))
         if self._is_serving and self._recorded_until != board.planned_until:
             self._recorded_until = board.planned_until
             commands.append(RecordPlannedUntil(at=board.planned_until))
@@ -323,12 +373,14 @@ class Engine:
             board.changed_runs,
             board.changed_routines,
             board.changed_ahead,
+            board.changed_pauses,
         ):
             changed.clear()
         return commands
 
     def _wake(self) -> list[Command]:
-        at = self._due[0][0] if self._is_serving and self._due else None
+        moments = [heap[0][0] for heap in (self._due, self._board.timers) if heap]
+        at = min(moments, default=None) if self._is_serving else None
         if at == self._woken_at:
             return []
         self._woken_at = at

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler.engine.states import Cause
-from scheduler.engine.task import SkippedRun, Task, TaskId
+from scheduler.engine.task import Pause, PauseScope, SkippedRun, Task, TaskId
 from scheduler.registry.registry import Registry
 
 
@@ -47,6 +47,8 @@ class AttemptExited(Event):
     signal: str | None = None
     error: str | None = None
     killed: bool = False
+    peak_memory: int | None = None  # bytes
+    cpu_time: float | None = None  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,43 @@ class UnknownMarkAsked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PauseAsked(Event):
+    """A person asked that some routines start no tasks."""
+
+    pause: Pause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeAsked(Event):
+    """A person asked that what was paused goes on."""
+
+    scope: PauseScope
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryReloaded(Event):
+    """Another registry is in force from now on.
+
+    ``records`` are what its tasks may wait for, and the engine may have forgotten.
+    """
+
+    registry: Registry
+    records: tuple[Task | SkippedRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillAsked(Event):
+    """A person asked for tasks that are past, behind all that is due.
+
+    ``records`` are what they may wait for, and the engine may have forgotten.
+    """
+
+    tasks: tuple[Recorded, ...]
+    records: tuple[Task | SkippedRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopAsked(Event):
     """No more starts; with ``now``, running attempts are killed."""
 
@@ -133,5 +172,9 @@ AnyEvent = (
     | CancelAsked
     | MarkAsked
     | UnknownMarkAsked
+    | PauseAsked
+    | ResumeAsked
+    | RegistryReloaded
+    | BackfillAsked
     | StopAsked
 )

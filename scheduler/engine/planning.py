@@ -6,13 +6,18 @@ itself, a blocked one by any newer due one.  After an outage that may be true of
 instants at once: those are skipped in one record.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from scheduler.engine.board import Board, Entry
+from scheduler.engine.commands import Command, Reply
+from scheduler.engine.events import Recorded
 from scheduler.engine.readiness import bind, decide, look, needs_of
 from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import SkippedRun, Task, TaskId
+from scheduler.engine.task import Origin, SkippedRun, Task, TaskId
+from scheduler.engine.timers import arm
 from scheduler.registry.routine import Backlog
 from scheduler.zones import to_instant, to_utc
 
@@ -64,6 +69,7 @@ def _new_task(board: Board, id: TaskId, at: datetime) -> Task:
 def _plan_one(board: Board, id: TaskId, at: datetime) -> Entry:
     entry = board.add(_new_task(board, id, at))
     bind(board, entry, needs_of(board.registry, id))
+    arm(board, entry)
     board.touch(id)  # what waits for a task to come sees it now
     board.soil(id)
     return entry
@@ -76,10 +82,10 @@ def _plan_latest(
     newest = _plan_one(board, TaskId(name, fresh[-1], zone), at)
     covered: list[datetime] = []
     for instant in fresh[-2::-1]:
-        if newest.unmet:
+        if newest.outstanding:
             entry = _plan_one(board, TaskId(name, instant, zone), at)
-            is_blocked = entry.losts and not entry.moots
-            if not is_blocked and not entry.unmet.keys() >= newest.unmet.keys():
+            is_blocked = entry.is_stuck and not entry.is_moot
+            if not is_blocked and not entry.outstanding >= newest.outstanding:
                 continue
             board.withdraw(entry)
         covered.append(instant)
@@ -163,16 +169,16 @@ def _cover_of(board: Board, entry: Entry) -> Entry | None:
     newest = board.live[newest_id]
     if newest is entry:
         return None
-    if entry.losts or newest.unmet.keys() <= entry.unmet.keys():
+    if entry.is_stuck or newest.outstanding <= entry.outstanding:
         return newest
     found: Entry | None = None
     # One that waits for less than this one, but for something, shares a need with it.
-    for target in entry.unmet:
+    for target in entry.outstanding:
         for other in board.sharing(entry, target):
             if (
                 other.keeps_its_turn
                 and other.task.instant > (found.task.instant if found else instant)
-                and other.unmet.keys() <= entry.unmet.keys()
+                and other.outstanding <= entry.outstanding
             ):
                 found = other
     return found
@@ -182,18 +188,18 @@ def _covered_by(board: Board, entry: Entry) -> Iterator[Entry]:
     """Yield the older unstarted tasks that this one may run in place of."""
     name, instant = entry.task.routine, entry.task.instant
     is_newest = board.unstarted[name][-1] == instant
-    if not entry.unmet or is_newest:
+    if not entry.outstanding or is_newest:
         for older in board.unstarted[name]:
             if older >= instant:
                 break
             other = board.live[TaskId(name, older)]
-            if other.unmet.keys() >= entry.unmet.keys() or (is_newest and other.losts):
+            if other.outstanding >= entry.outstanding or (is_newest and other.is_stuck):
                 yield other
         return
-    target = next(iter(entry.unmet))
+    target = next(iter(entry.outstanding))
     for other in board.sharing(entry, target):
         if other.keeps_its_turn and other.task.instant < instant:
-            if other.unmet.keys() >= entry.unmet.keys():
+            if other.outstanding >= entry.outstanding:
                 yield other
 
 
@@ -214,3 +220,52 @@ def settle_routine(board: Board, name: str, at: datetime) -> None:
     if routine is not None and routine.backlog is Backlog.LATEST and changed:
         if len(board.unstarted.get(name, ())) > 1:
             cover(board, name, changed, at)
+
+
+def take_from_run(board: Board, recorded: Recorded) -> None:
+    """Take the task's instant out of the run of skipped ones that it lies in, if it does."""
+    id = recorded.id
+    run = board.run_of(id) or recorded.run
+    if run is None or id.routine not in board.registry:
+        return
+    held = board.registry.triggers.between(
+        id.routine, to_instant(run.first), to_instant(run.last) + 1
+    )
+    instants = [to_utc(instant) for instant in held]
+    index = bisect_left(instants, id.instant)
+    is_held = index < len(instants) and instants[index] == id.instant
+    if not is_held or len(instants) != run.count:
+        return  # instants of an older trigger: that they were skipped stays true
+    parts: list[SkippedRun] = []
+    for part in (instants[:index], instants[index + 1 :]):
+        if part:
+            parts.append(replace(run, first=part[0], last=part[-1], count=len(part)))
+    board.take_from_run(run, tuple(parts))
+
+
+def backfill(
+    board: Board,
+    tasks: Sequence[Recorded],
+    records: Sequence[Task | SkippedRun],
+    at: datetime,
+) -> list[Command]:
+    """Plan past tasks because a person asked for a range; they wait as always, behind all else."""
+    for record in records:
+        board.recall(record)
+    planned: list[TaskId] = []
+    for recorded in tasks:
+        id = recorded.id
+        if id in board.live:
+            continue  # it is on its way
+        take_from_run(board, recorded)
+        before = board.task(id) or recorded.task
+        task = replace(_new_task(board, id, at), origin=Origin.BACKFILL)
+        if before is not None:
+            task = replace(task, attempts=before.attempts)
+        entry = board.add(task)
+        bind(board, entry, needs_of(board.registry, id))
+        board.touch(id)
+        board.soil(id)
+        planned.append(id)
+    words = f"{len(planned)} task{'s' * (len(planned) != 1)} planned, behind all that is due"
+    return [Reply(messages=(words,), tasks=tuple(planned))]

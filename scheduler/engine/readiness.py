@@ -6,9 +6,11 @@ skipped as not needed.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from scheduler.engine.board import LOST, MET, MOOT, OPEN, Board, Entry, Need, Standing
+from scheduler.engine.pauses import in_words
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import SkippedRun, Task, TaskId
 from scheduler.registry.registry import Registry
@@ -33,6 +35,8 @@ def needs_of(registry: Registry, id: TaskId) -> tuple[Need, ...]:
             and dependency.instant is InstantKind.LATEST
             and dependency.on is On.SUCCESS,
             is_own=dependency.name == id.routine,
+            wait_until=dependency.wait_until,
+            otherwise=dependency.otherwise,
         )
         for dependency in routine.dependencies
         for bound in registry.triggers.bound(routine, dependency, instant)
@@ -44,18 +48,21 @@ def look(board: Board, entry: Entry, numbers: Iterable[int]) -> None:
     """Look up how these needs of a task stand."""
     for number in sorted(numbers):
         need = entry.needs[number]
-        if number >= len(entry.standings):
-            board.stand(entry, number, standing_of(board, need, need.task))
-            continue
+        is_bound = number < len(entry.standings)
         # From where the last look came to: a chain of covers may be long.
-        standing = standing_of(board, need, entry.standings[number].target)
-        if entry.standings[number] != standing:
+        start = entry.standings[number].target if is_bound else need.task
+        standing = standing_of(board, need, start)
+        if number in entry.waived:
+            standing = replace(standing, kind=MET, root=None)
+        if not is_bound or entry.standings[number] != standing:
             board.stand(entry, number, standing)
 
 
 def bind(board: Board, entry: Entry, needs: tuple[Need, ...]) -> None:
     """Give a task its needs, and look up how each stands."""
     board.set_needs(entry, needs)
+    entry.waived.clear()
+    entry.takes_any = board.registry[entry.task.routine].require_any
     look(board, entry, range(len(needs)))
 
 
@@ -150,24 +157,29 @@ def ended_in_words(state: TaskState, reason: str) -> str:
 def decide(board: Board, entry: Entry, at: datetime) -> None:
     """Bring an unstarted task to the state that its needs give it."""
     task = entry.task
-    if not entry.keeps_its_turn:
+    if not entry.heeds_needs:
         return
-    if entry.moots:
+    if entry.is_moot:
         standing = entry.standings[entry.moots.lowest()]
         board.move(entry, Cause.NOT_NEEDED, f"not needed: it asks about {standing.why}", at)
-    elif entry.losts:
+    elif entry.is_stuck:
         standing = entry.standings[entry.losts.lowest()]
         reason = f"waits for {standing.why}"
         if standing.root != standing.target:
             reason += f" by {standing.root}"
         if (task.state, task.reason, task.root) != (TaskState.BLOCKED, reason, standing.root):
             board.move(entry, Cause.NEEDS_LOST, reason, at, root=standing.root)
-    elif entry.opens:
+    elif entry.outstanding:
         standing = entry.standings[entry.opens.lowest()]
+        word = "one of" if entry.takes_any and len(entry.needs) > 1 else ""
         more = f" and {len(entry.opens) - 1} more" if len(entry.opens) > 1 else ""
-        reason = f"waits for {standing.target}{more}"
+        reason = f"waits for {word} {standing.target}{more}".replace("  ", " ")
         if (task.state, task.reason) != (TaskState.WAITING, reason):
             board.move(entry, Cause.NEEDS_OPEN, reason, at)
+    elif (pause := board.pause_of(task.routine)) is not None:
+        reason = f"is {in_words(board.registry, pause)}"
+        if (task.cause, task.reason) != (Cause.PAUSED, reason):
+            board.move(entry, Cause.PAUSED, reason, at)
     elif task.state is not TaskState.READY:
         stand_ins = tuple(
             (need.task, standing.stand_in)

@@ -14,6 +14,7 @@ from scheduler.engine.planning import due_instants, skip
 from scheduler.engine.readiness import bind, needs_of
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import RoutineState, TaskId
+from scheduler.engine.timers import arm
 from scheduler.registry.registry import Registry
 from scheduler.zones import to_instant
 
@@ -29,7 +30,7 @@ def trigger_texts(registry: Registry) -> Mapping[str, str]:
         if source is None:
             texts[name] = "by hand"
         elif isinstance(source, Schedule):
-            texts[name] = f"{source.expression} {source.timezone}"
+            texts[name] = source.text
         elif source.name != name:
             texts[name] = texts[source.name]
         else:
@@ -126,9 +127,10 @@ def _last_one_succeeded(board: Board, name: str) -> bool:
 def _bind_anew(board: Board) -> None:
     for id in list(board.live):
         entry = board.live[id]
-        if entry.keeps_its_turn and id.routine in board.registry:
+        if entry.heeds_needs and id.routine in board.registry:
             bind(board, entry, needs_of(board.registry, id))
             board.soil(id)
+        arm(board, entry)
 
 
 def start_afresh(board: Board, at: datetime) -> None:

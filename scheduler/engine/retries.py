@@ -1,17 +1,40 @@
-"""After an attempt: the end of the task, and its reason in words."""
+"""After an attempt: another one, and when, or the end, and its reason in words."""
 
+from datetime import datetime, timedelta
+
+from scheduler.durations import duration_text
 from scheduler.engine.events import AttemptExited
 from scheduler.engine.states import Cause
 from scheduler.registry.routine import Routine
 
 LOST_REASON = "lost, may have run: its scheduler died while it was running"
+_LONGEST_WAIT = timedelta(days=30)  # before a retry: the factor would outgrow any calendar
+_RETRIED = (Cause.EXITED_BADLY, Cause.TIMED_OUT, Cause.LOST)
 _KILLED_FOR = {Cause.CANCELLED: "cancelled by hand while running", Cause.STOPPED: "stopped"}
+
+
+def retry_at(routine: Routine | None, cause: Cause, tries: int, at: datetime) -> datetime | None:
+    """Return when to try again after so many attempts, the last of which ended at ``at``.
+
+    None: never, because it did not fail by itself or its retries are used up.
+    """
+    if routine is None or cause not in _RETRIED or tries > routine.retries:
+        return None
+    seconds = _LONGEST_WAIT.total_seconds()
+    # A float overflows long before the number of retries does.
+    factor = routine.retry_backoff ** min(tries - 1, 64)
+    seconds = min(seconds, routine.retry_delay.total_seconds() * factor)
+    return at + timedelta(seconds=seconds)
 
 
 def verdict(
     event: AttemptExited, routine: Routine | None, killed_for: Cause | None
 ) -> tuple[Cause, str]:
     """Return what an exit makes of its task, and why."""
+    if killed_for is Cause.TIMED_OUT and event.killed:
+        limit = routine.timeout if routine is not None else None
+        after = "" if limit is None else f" after {duration_text(limit)}"
+        return Cause.TIMED_OUT, f"timeout{after}"
     if killed_for is not None and event.killed:
         return killed_for, _KILLED_FOR[killed_for]
     if event.signal is not None:

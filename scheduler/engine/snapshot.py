@@ -5,7 +5,7 @@ from datetime import datetime
 
 from scheduler.engine.board import Board
 from scheduler.engine.states import TaskState
-from scheduler.engine.task import RoutineState, SkippedRun, Task, TaskId
+from scheduler.engine.task import Pause, RoutineState, SkippedRun, Task, TaskId
 from scheduler.registry.registry import Registry
 
 
@@ -19,6 +19,7 @@ class Snapshot:
     ended: tuple[Task, ...] = ()  # those that something may still wait for
     runs: tuple[SkippedRun, ...] = ()
     ahead: tuple[TaskId, ...] = ()
+    pauses: tuple[Pause, ...] = ()
 
 
 def board_of(snapshot: Snapshot, registry: Registry) -> Board:
@@ -33,6 +34,7 @@ def board_of(snapshot: Snapshot, registry: Registry) -> Board:
     for task in snapshot.live:
         board.add(task)
     board.ahead.update(dict.fromkeys(snapshot.ahead))
+    board.pauses.update({(pause.scope, pause.name): pause for pause in snapshot.pauses})
     board.changed_tasks.clear()
     board.changed_routines.clear()
     return board
@@ -56,6 +58,7 @@ def snapshot_of(board: Board) -> Snapshot:
                 key=lambda run: (run.routine, run.first),
             )
         ),
+        pauses=tuple(sorted(board.pauses.values(), key=lambda one: (one.scope, one.name))),
         ahead=tuple(sorted(board.ahead, key=lambda id: (id.routine, id.instant))),
     )
 

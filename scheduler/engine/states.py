@@ -9,7 +9,7 @@ from enum import StrEnum
 class TaskState(StrEnum):
     """Where a task stands."""
 
-    WAITING = "waiting"  #: for tasks that it depends on
+    WAITING = "waiting"  #: for tasks that it depends on, for a retry, or for resume
     BLOCKED = "blocked"  #: what it waits for will not come by itself
     READY = "ready"  #: waits for a slot only
     RUNNING = "running"  #: has a process
@@ -38,10 +38,17 @@ class Cause(StrEnum):
     NEEDS_LOST = "needs lost"  #: something that it waits for will not come by itself
     NOT_NEEDED = "not needed"  #: it asks for a failure, and there was none
     COVERED = "covered"  #: a newer task of the routine runs in its place
+    PAUSED = "paused"  #: its routine is not to start tasks
+    TOO_LATE = "too late"  #: had not started by its start_by
+    GAVE_UP = "gave up"  #: waited until a dependency's wait_until, with otherwise="skip"
+    WAITED_IN_VAIN = "waited in vain"  #: the same with otherwise="fail"
     STARTED = "started"  #: got its slot
+    RETRY = "retry"  #: an attempt failed, another one follows
+    RETRY_DUE = "retry due"  #: the wait before it is over
     EXITED_WELL = "exited well"  #: exit code 0
     NOTHING_TO_DO = "nothing to do"  #: exit code of the routine's skip_exit
     EXITED_BADLY = "exited badly"  #: any other code, a signal, or it could not be started
+    TIMED_OUT = "timed out"  #: killed because of its routine's timeout
     LOST = "lost"  #: its process died with the scheduler, unseen
     STOPPED = "stopped"  #: killed by a stop of the scheduler
     CANCELLED = "cancelled"  #: by hand
@@ -60,7 +67,7 @@ def _table() -> dict[tuple[TaskState | None, Cause], TaskState]:
     unstarted = (waiting, blocked, ready)
     ends = (succeeded, failed, cancelled, skipped)
     rows: list[tuple[tuple[TaskState | None, ...], Cause, TaskState]] = [
-        ((None,), Cause.PLANNED, waiting),
+        ((None, *ends), Cause.PLANNED, waiting),  # of ended ones: planned again by a backfill
         ((None, *unstarted, *ends), Cause.ASKED, ready),
         ((waiting, blocked), Cause.NEEDS_MET, ready),
         ((waiting, blocked, ready), Cause.NEEDS_OPEN, waiting),
@@ -71,6 +78,13 @@ def _table() -> dict[tuple[TaskState | None, Cause], TaskState]:
         ((running,), Cause.EXITED_WELL, succeeded),
         ((running,), Cause.NOTHING_TO_DO, skipped),
         ((running,), Cause.EXITED_BADLY, failed),
+        ((running,), Cause.TIMED_OUT, failed),
+        ((running,), Cause.RETRY, waiting),
+        ((waiting,), Cause.RETRY_DUE, ready),
+        (unstarted, Cause.PAUSED, waiting),
+        (unstarted, Cause.TOO_LATE, skipped),
+        (unstarted, Cause.GAVE_UP, skipped),
+        (unstarted, Cause.WAITED_IN_VAIN, failed),
         ((running,), Cause.LOST, failed),
         ((running,), Cause.STOPPED, failed),
         ((None, *unstarted, running), Cause.CANCELLED, cancelled),

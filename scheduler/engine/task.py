@@ -10,7 +10,17 @@ from enum import StrEnum
 from scheduler.engine.states import Cause, TaskState
 from scheduler.registry.task_id import TaskId
 
-__all__ = ["Attempt", "Origin", "Outcome", "RoutineState", "SkippedRun", "Task", "TaskId"]
+__all__ = [
+    "Attempt",
+    "Origin",
+    "Outcome",
+    "Pause",
+    "PauseScope",
+    "RoutineState",
+    "SkippedRun",
+    "Task",
+    "TaskId",
+]
 
 
 class Origin(StrEnum):
@@ -18,6 +28,7 @@ class Origin(StrEnum):
 
     SCHEDULED = "scheduled"  #: its routine's schedule yields the instant
     ROUND = "round"  #: its routine triggers by rounds
+    BACKFILL = "backfill"  #: a person asked for a range
     MANUAL = "manual"  #: a person asked for it
 
 
@@ -26,6 +37,7 @@ class Outcome(StrEnum):
 
     EXITED = "exited"  #: by itself; its code says how
     KILLED = "killed"  #: by us, because a person asked
+    TIMED_OUT = "timed out"  #: by us, because of the limit
     LOST = "lost"  #: unseen, while no scheduler was running
     REFUSED = "refused"  #: it could not be started
 
@@ -41,6 +53,8 @@ class Attempt:
     code: int | None = None  # exit code; None if a signal ended it
     signal: str | None = None  # SIGKILL
     error: str | None = None  # the last line of the traceback, or why it did not start
+    peak_memory: int | None = None  # bytes
+    cpu_time: float | None = None  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +74,9 @@ class Task:
     root: TaskId | None = None  # of a blocked one: where the trouble began
     by_hand: bool = False  # its next or present attempt was asked for by a person
     arguments: str | None = None  # for that attempt, in place of the routine's
+    tries: int = 0  # attempts since it was planned, or since a person asked for it
+    retry_at: datetime | None = None  # when it is tried again
+    is_overdue: bool = False  # had not succeeded by its due_by
     stand_ins: tuple[tuple[TaskId, TaskId], ...] = ()  # (waited for, accepted in its place)
 
     @property
@@ -90,6 +107,24 @@ class SkippedRun:
     def holds(self, instant: datetime) -> bool:
         """Return whether the instant, one of its routine's, lies in the run."""
         return self.first <= instant <= self.last
+
+
+class PauseScope(StrEnum):
+    """What a pause holds for."""
+
+    ALL = "all"
+    TAG = "tag"
+    ROUTINE = "routine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """That no tasks of some routines are started; they are still planned."""
+
+    scope: PauseScope
+    name: str = ""  # of the tag or the routine
+    since: datetime
+    until: datetime | None = None  # None: until somebody resumes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from scheduler.errors import quoted
 from scheduler.registry.flaws import Flaw, closest
 
-FIELDS = ("instant", "previous_instant", "since", "routine", "attempt")
+FIELDS = ("instant", "nominal", "previous_instant", "since", "routine", "attempt")
+_OF_INSTANT = ("instant", "nominal", "previous_instant")
 
 _PIECE = re.compile(r"""[^ \t\r\n'"]+|'[^']*'|"[^"]*"|[ \t\r\n]+|['"]""")
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
@@ -23,13 +24,17 @@ _SAMPLE = datetime(2026, 10, 1, 2, 3, 4, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArgumentValues:
-    """What the fields stand for in one attempt; instants are aware, in the routine's zone."""
+    """What the fields stand for in one attempt; instants are aware, in the routine's zone.
+
+    ``nominal`` is None for an instant that no holiday moved.
+    """
 
     instant: datetime
     previous_instant: datetime | None
     since: datetime | None
     routine: str
     attempt: int
+    nominal: datetime | None = None
 
 
 def read_arguments(text: str) -> tuple[str, ...]:
@@ -75,6 +80,14 @@ def format_arguments(words: Sequence[str], values: ArgumentValues) -> tuple[str,
     return tuple(_formatted(word, values) for word in words)
 
 
+def instant_field(words: Sequence[str]) -> str | None:
+    """Return the first field that tells a task its own instant, but not if it is told `since`."""
+    found = [field for word in words if "{" in word for field, _ in _fields(word)]
+    if "since" in found:  # what lies between the two is told as well
+        return None
+    return next((field for field in found if field in _OF_INSTANT), None)
+
+
 def _formatted(word: str, values: ArgumentValues) -> str:
     if "{" not in word and "}" not in word:
         return word
@@ -91,6 +104,7 @@ def _formatted(word: str, values: ArgumentValues) -> str:
 def _value(field: str, values: ArgumentValues) -> datetime | str | int | None:
     return {
         "instant": values.instant,
+        "nominal": values.nominal or values.instant,
         "previous_instant": values.previous_instant,
         "since": values.since,
         "routine": values.routine,

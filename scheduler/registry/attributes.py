@@ -5,18 +5,32 @@ attribute.  Which routine it is about, and where it stands, is added by `drafts`
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import timedelta
 
 from scheduler.durations import parse_duration
 from scheduler.errors import SchedulerError, quoted
 from scheduler.registry.arguments import read_arguments
-from scheduler.registry.flaws import Flaw, did_you_mean, flaw_of, listed
-from scheduler.registry.routine import Backlog, InstantKind, On, Overlap
+from scheduler.registry.calendars import OnHoliday
+from scheduler.registry.deadlines import parse_deadline
+from scheduler.registry.flaws import Flaw, flaw_of
+from scheduler.registry.routine import Backlog, InstantKind, On, Otherwise, Overlap
+from scheduler.registry.value_readers import (
+    choice,
+    factor,
+    in_words_of,
+    or_none,
+    read_list,
+    whole_number,
+)
 from scheduler.zones import zone_named
 
-T = TypeVar("T")
+# Enough for any use, and few enough for arithmetic on dates.
+_MOST_RETRIES = 1_000
+_LARGEST_BACKOFF = 100
+_HIGHEST_PRIORITY = 1_000_000
+MOST_SLOTS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +44,6 @@ class Attribute:
     may_be_empty: bool = False  # which takes a default back
 
 
-def read_list(attribute: str, text: str) -> tuple[str, ...]:
-    """Return the entries of a list that is separated by commas, without the spaces around them."""
-    entries = tuple(entry.strip() for entry in text.split(","))
-    if "" in entries:
-        raise Flaw(f"{attribute} {quoted(text)} has an empty entry", "put one comma between two")
-    return entries
-
-
 def read_zone(text: str) -> str:
     """Return the name of an IANA zone."""
     try:
@@ -45,22 +51,6 @@ def read_zone(text: str) -> str:
     except SchedulerError as error:
         flaw = flaw_of(error)
         raise Flaw(f"timezone: {flaw.reason}", flaw.hint) from None
-
-
-def _choice(
-    attribute: str, values: Mapping[str, T], also: Mapping[str, str] | None = None
-) -> Callable[[str], T]:
-    """Return a reader of one of a few words; ``also`` has others that people write for them."""
-
-    def read(text: str) -> T:
-        if text in values:
-            return values[text]
-        word = text[:40].strip().casefold()
-        meant = word if word in values else (also or {}).get(word)
-        hint = f"write {meant!r}" if meant else did_you_mean(text, values)
-        raise Flaw(f"{attribute} {quoted(text)} is not {listed(values)}", hint)
-
-    return read
 
 
 def _read_module(text: str) -> str:
@@ -71,14 +61,6 @@ def _read_module(text: str) -> str:
     return text
 
 
-def _read_grace(text: str) -> object:
-    try:
-        return parse_duration(text)
-    except SchedulerError as error:
-        flaw = flaw_of(error)
-        raise Flaw(f"grace {flaw.reason}", flaw.hint) from None
-
-
 def _read_skip_exit(text: str) -> int:
     reason = f"skip_exit {quoted(text)} is not an exit code from 1 to 255"
     if re.fullmatch("0+", text):
@@ -86,6 +68,13 @@ def _read_skip_exit(text: str) -> int:
     if not re.fullmatch("0{0,9}[0-9]{1,3}", text) or int(text) > 255:
         raise Flaw(reason, "99 is usual")
     return int(text)
+
+
+def _read_timeout(text: str) -> timedelta | None:
+    length = or_none(in_words_of("timeout", parse_duration))(text)
+    if length == timedelta():
+        raise Flaw(f"timeout {quoted(text)} leaves no time to run", "leave it out for no limit")
+    return length
 
 
 def _read_tags(text: str) -> tuple[str, ...]:
@@ -103,7 +92,8 @@ _TRUE_FALSE = {
 }
 
 #: the attributes of a job but `name` and `depends_on`, which `drafts` reads.  A schedule stays
-#: text here: defaults hand it on to jobs in other time zones.
+#: text here: defaults hand it on to jobs in other time zones; and what a calendar names is found
+#: by `drafts`, as it may be a file.
 ATTRIBUTES = {
     "script": Attribute(field="script", read=str, is_inherited=False, is_path=True),
     "module": Attribute(field="module", read=_read_module, is_inherited=False),
@@ -112,16 +102,46 @@ ATTRIBUTES = {
     "arguments": Attribute(field="arguments", read=read_arguments, may_be_empty=True),
     "python": Attribute(field="python", read=str, is_path=True),
     "directory": Attribute(field="directory", read=str, is_path=True),
-    "grace": Attribute(field="grace", read=_read_grace),
+    "retries": Attribute(field="retries", read=whole_number("retries", 0, _MOST_RETRIES)),
+    "retry_delay": Attribute(field="retry_delay", read=in_words_of("retry_delay", parse_duration)),
+    "retry_backoff": Attribute(
+        field="retry_backoff", read=factor("retry_backoff", 1, _LARGEST_BACKOFF)
+    ),
+    "timeout": Attribute(field="timeout", read=_read_timeout, may_be_empty=True),
+    "grace": Attribute(field="grace", read=in_words_of("grace", parse_duration)),
     "skip_exit": Attribute(field="skip_exit", read=_read_skip_exit),
     "backlog": Attribute(
-        field="backlog", read=_choice("backlog", {word.value: word for word in Backlog})
+        field="backlog", read=choice("backlog", {word.value: word for word in Backlog})
+    ),
+    "start_by": Attribute(
+        field="start_by", read=or_none(in_words_of("start_by", parse_deadline)), may_be_empty=True
+    ),
+    "due_by": Attribute(
+        field="due_by", read=or_none(in_words_of("due_by", parse_deadline)), may_be_empty=True
     ),
     "overlap": Attribute(
-        field="overlap", read=_choice("overlap", {word.value: word for word in Overlap}, _YES_NO)
+        field="overlap", read=choice("overlap", {word.value: word for word in Overlap}, _YES_NO)
+    ),
+    "pool": Attribute(field="pool", read=or_none(str.strip), may_be_empty=True),
+    "pool_slots": Attribute(field="pool_slots", read=whole_number("pool_slots", 1, MOST_SLOTS)),
+    "priority": Attribute(
+        field="priority", read=whole_number("priority", -_HIGHEST_PRIORITY, _HIGHEST_PRIORITY)
+    ),
+    "require": Attribute(
+        field="require_any",
+        read=choice("require", {"all": False, "any": True}, {"one": "any", "each": "all"}),
+    ),
+    "calendar": Attribute(field="calendar", read=str, may_be_empty=True),
+    "on_holiday": Attribute(
+        field="on_holiday",
+        read=choice(
+            "on_holiday",
+            {word.value: word for word in OnHoliday},
+            {"previous": "before", "next": "after", "none": "skip"},
+        ),
     ),
     "enabled": Attribute(
-        field="enabled", read=_choice("enabled", {"true": True, "false": False}, _TRUE_FALSE)
+        field="enabled", read=choice("enabled", {"true": True, "false": False}, _TRUE_FALSE)
     ),
     "description": Attribute(field="description", read=str, is_inherited=False, may_be_empty=True),
     "tags": Attribute(field="tags", read=_read_tags, may_be_empty=True),
@@ -132,24 +152,26 @@ OF_JOB = frozenset(["name", "depends_on", *ATTRIBUTES])
 #: what <defaults> may bear, and <group> beside its name
 OF_DEFAULTS = frozenset(name for name, row in ATTRIBUTES.items() if row.is_inherited)
 
-read_instant_kind = _choice(
+read_instant_kind = choice(
     "instant",
     {word.value: word for word in InstantKind},
     {"same day": "same-day", "same_day": "same-day", "last": "latest", "newest": "latest"},
 )
-read_on = _choice(
+read_on = choice(
     "on",
     {word.value: word for word in On},
     {"succeeded": "success", "failed": "failure", "any": "done", "always": "done"},
 )
 
-#: attributes and elements that SPEC has and this version has not
-LATER = frozenset(
-    """retries retry_delay retry_backoff timeout start_by pool pool_slots priority due_by calendar
-    on_holiday warm preload require""".split()
+read_wait_until = in_words_of("wait_until", parse_deadline)
+read_otherwise = choice(
+    "otherwise",
+    {word.value: word for word in Otherwise},
+    {"start": "run", "go": "run", "skipped": "skip", "failed": "fail", "failure": "fail"},
 )
-LATER_OF_DEPENDENCY = frozenset(["wait_until", "otherwise"])
-LATER_ELEMENTS = frozenset(["pool"])
+
+#: attributes that SPEC has and this version has not
+LATER = frozenset(["warm", "preload"])
 
 #: how other programs call what is meant
 FOREIGN = {
@@ -159,13 +181,18 @@ FOREIGN = {
     "command": "script",
     "cron": "schedule",
     "cwd": "directory",
+    "deadline": "due_by",
     "dependencies": "depends_on",
     "depends": "depends_on",
     "env": "environment",
+    "holidays": "calendar",
     "id": "name",
     "interpreter": "python",
+    "max_retries": "retries",
     "path": "script",
     "requires": "depends_on",
+    "retry": "retries",
+    "sla": "due_by",
     "task": "job",
     "tz": "timezone",
     "upstream": "depends_on",

@@ -13,21 +13,28 @@ from scheduler.registry.attributes import (
     OF_DEFAULTS,
     OF_JOB,
     read_instant_kind,
-    read_list,
     read_on,
+    read_otherwise,
+    read_wait_until,
 )
+from scheduler.registry.calendar_names import Calendars
+from scheduler.registry.calendars import Calendar, CalendarSchedule, OnHoliday
+from scheduler.registry.combinations import settle_combinations
 from scheduler.registry.elements import Element
 from scheduler.registry.environment import Environment, merged, read_environment
 from scheduler.registry.flaws import Flaw, Report
 from scheduler.registry.names import check_name
 from scheduler.registry.paths import Paths, absolute_path
+from scheduler.registry.pools import Pools
 from scheduler.registry.routine import Dependency, InstantKind, Place
 from scheduler.registry.subjects import Subject
+from scheduler.registry.value_readers import read_list
 
 # What stands in a file and within a job, as after a job that was not closed, is left to `reader`.
-IN_FILE = ("job", "routine", "defaults", "group", "include")
+IN_FILE = ("job", "routine", "defaults", "group", "include", "pool")
 IN_JOB = ("dependency", "environment", *IN_FILE)
 
+_ScheduleKey = tuple[str, str, str | None, OnHoliday]  # text, zone, calendar's name
 _Found = dict[tuple[str, InstantKind], Dependency]
 
 
@@ -59,12 +66,14 @@ class Draft:
 class Drafter:
     """Reads elements; what is wrong with them goes to the report."""
 
-    def __init__(self, report: Report, paths: Paths) -> None:
+    def __init__(self, report: Report, paths: Paths, calendars: Calendars, pools: Pools) -> None:
         self._report = report
         self._paths = paths
+        self._calendars = calendars
+        self._pools = pools
         # The values and schedules of a large registry are the same few texts again and again.
         self._values: dict[tuple[str, str], object] = {}
-        self._schedules: dict[tuple[str, str], Schedule] = {}
+        self._schedules: dict[_ScheduleKey, Schedule] = {}
 
     def draft(self, element: Element, scope: Scope) -> Draft:
         """Return what the element of a job says."""
@@ -78,6 +87,8 @@ class Drafter:
         own = self._read_values(subject, scope.folder)
         _check_program(subject)
         values = {**scope.values, **own, "folder": scope.folder, "group": scope.group}
+        settle_combinations(subject, values, own)
+        self._pools.take(subject, values, own)
         schedule = self._schedule(subject, values)
         # One of the defaults in force may be wrong: reported there, but this routine has none.
         lacks_schedule = schedule is None and "schedule" in values
@@ -115,7 +126,9 @@ class Drafter:
         return self._narrowed(subject, scope, group or None)
 
     def _narrowed(self, subject: Subject, scope: Scope, group: str | None) -> Scope:
-        values = {**scope.values, **self._read_values(subject, scope.folder)}
+        own = self._read_values(subject, scope.folder)
+        self._pools.mention(subject, own)
+        values = {**scope.values, **own}
         if "schedule" in subject.element.attributes:
             self._schedule(subject, values)
         environment = read_environment(subject, scope.folder, self._paths)
@@ -137,13 +150,18 @@ class Drafter:
                 subject.wrong(f"{attribute} is empty", "give it a value or leave it out")
                 continue
             try:
-                if row.is_path:
+                if attribute == "calendar":
+                    values[row.field] = self._calendar(text, folder)
+                elif row.is_path:
                     values[row.field] = absolute_path(attribute, text, folder, self._paths)
                 else:
                     values[row.field] = self._read_value(attribute, text)
             except SchedulerError as error:
                 subject.wrong_as(error)
         return values
+
+    def _calendar(self, text: str, folder: str) -> Calendar | None:
+        return self._calendars.named(text, folder) if text.strip() else None
 
     def _read_value(self, attribute: str, text: str) -> object:
         key = attribute, text
@@ -157,10 +175,17 @@ class Drafter:
         if text is None:
             return None
         assert isinstance(text, str) and isinstance(zone, str)
-        key = text, zone
+        calendar, on_holiday = values.get("calendar"), values.get("on_holiday", OnHoliday.SKIP)
+        assert calendar is None or isinstance(calendar, Calendar)
+        assert isinstance(on_holiday, OnHoliday)
+        key = text, zone, calendar.name if calendar else None, on_holiday
         if key not in self._schedules:
             try:
-                self._schedules[key] = Schedule(text, zone)
+                self._schedules[key] = (
+                    Schedule(text, zone)
+                    if calendar is None
+                    else CalendarSchedule(text, zone, calendar, on_holiday)
+                )
             except SchedulerError as error:
                 # A bad default was reported where it stands, not for each job that has it.
                 if "schedule" in subject.element.attributes:
@@ -225,19 +250,31 @@ def _read_depends_on(subject: Subject, text: str, found: _Found) -> None:
 
 
 def _read_dependency(part: Subject, found: _Found) -> None:
-    part.check_attributes(("name", "instant", "on"))
+    part.check_attributes(("name", "instant", "on", "wait_until", "otherwise"))
     part.check_children(())
     name = part.given("name", "it names the routine that is waited for")
     attributes = part.element.attributes
     try:
         kind = read_instant_kind(attributes.get("instant", "latest"))
         on = read_on(attributes.get("on", "success"))
+        until = attributes.get("wait_until")
+        wait_until = None if until is None else read_wait_until(until)
+        otherwise = read_otherwise(attributes.get("otherwise", "run"))
     except Flaw as flaw:
         part.wrong_as(flaw)
         return
+    if "otherwise" in attributes and wait_until is None:
+        part.wrong("otherwise without wait_until", "say until when it waits, or leave it out")
     if name is not None:
-        place = part.element.place
-        _add(part, Dependency(name=name.strip(), instant=kind, on=on, place=place), found)
+        new = Dependency(
+            name=name.strip(),
+            instant=kind,
+            on=on,
+            wait_until=wait_until,
+            otherwise=otherwise,
+            place=part.element.place,
+        )
+        _add(part, new, found)
 
 
 def _add(subject: Subject, new: Dependency, found: _Found) -> None:

@@ -1,7 +1,8 @@
 """What is wrong, or surprising, with routines that are each right by themselves (SPEC 3).
 
 Refused: cycles, dependencies on what runs by hand only, rounds that come too rarely or never.
-Warned of: rounds that wait for something old, dependencies on what is disabled.
+Warned of: rounds that wait for something old, dependencies on what is disabled, and what
+`surprises` has.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,8 @@ from datetime import date
 
 from scheduler.errors import Problem
 from scheduler.registry.dates import common_dates, count
-from scheduler.registry.routine import InstantKind, Place, Routine
+from scheduler.registry.routine import InstantKind, Routine
+from scheduler.registry.surprises import Surprises, problem_of
 from scheduler.registry.task_id import TaskId
 from scheduler.registry.triggers import Rounds, Triggers, upstream_first
 from scheduler.zones import EPOCH_ORDINAL, to_utc
@@ -30,13 +32,17 @@ class Findings:
     warnings: tuple[Problem, ...]
 
 
-def examine(routines: Sequence[Routine]) -> Findings:
-    """Return what is wrong with routines together; dependencies on unknown names are ignored."""
+def examine(routines: Sequence[Routine], *, around: int | None = None) -> Findings:
+    """Return what is wrong with routines together; dependencies on unknown names are ignored.
+
+    ``around`` is the instant of now, for what the coming year brings; without it that is not told.
+    """
     known = {routine.name: routine for routine in routines}
     order = upstream_first(known)
     sound = {name: known[name] for name in order}
     errors = [*_cycles(known, sound), *_by_hand_upstreams(known)]
     triggers = Triggers(sound, order)
+    surprises = Surprises(triggers, around)
     warnings: list[Problem] = []
     for name, routine in known.items():
         if name not in sound:
@@ -46,24 +52,13 @@ def examine(routines: Sequence[Routine]) -> Findings:
             errors.append(rare)
         else:
             warnings.extend(_old_upstreams(routine, triggers))
+            warnings.extend(surprises.of(routine))
         warnings.extend(_disabled_upstreams(routine, known))
     return Findings(errors=tuple(sorted(errors, key=_place)), warnings=tuple(warnings))
 
 
 def _place(problem: Problem) -> tuple[int, int]:
     return problem.line or 0, problem.column or 0
-
-
-def _problem(routine: Routine, message: str, hint: str, place: Place | None = None) -> Problem:
-    place = place or routine.place
-    return Problem(
-        file=place.file if place else "registry",
-        line=place.line if place else None,
-        column=place.column if place else None,
-        routine=routine.name,
-        message=message,
-        hint=hint,
-    )
 
 
 def _cycles(known: Mapping[str, Routine], sound: Mapping[str, Routine]) -> Iterator[Problem]:
@@ -88,7 +83,7 @@ def _cycle(known: Mapping[str, Routine], loop: list[str]) -> Problem:
     loop = [*loop[first:], *loop[:first]]
     shown = loop if len(loop) <= _SHOWN_LOOP else [*loop[: _SHOWN_LOOP - 1], "…"]
     text = " -> ".join([*shown, loop[0]])
-    return _problem(
+    return problem_of(
         known[loop[0]],
         f"routine {loop[0]!r} depends on itself in a cycle: {text}",
         "remove one of these dependencies; a routine may wait for its own previous task only",
@@ -98,7 +93,7 @@ def _cycle(known: Mapping[str, Routine], loop: list[str]) -> Problem:
 def _by_hand_upstreams(known: Mapping[str, Routine]) -> Iterator[Problem]:
     for routine in known.values():
         if routine.schedule is None and routine.dependencies and not routine.upstreams:
-            yield _problem(
+            yield problem_of(
                 routine,
                 f"routine {routine.name!r} depends on itself alone and never triggers",
                 _WAY_OUT,
@@ -106,7 +101,7 @@ def _by_hand_upstreams(known: Mapping[str, Routine]) -> Iterator[Problem]:
         for dependency in routine.dependencies:
             upstream = known.get(dependency.name)
             if upstream is not None and upstream is not routine and upstream.is_by_hand:
-                yield _problem(
+                yield problem_of(
                     routine,
                     f"routine {routine.name!r} depends on {dependency.name!r}, which runs by hand"
                     " only and has no instants",
@@ -130,7 +125,7 @@ def _rare_rounds(routine: Routine, triggers: Triggers) -> Problem | None:
         what = "would never trigger: the routines it depends on share no day"
     else:
         what = f"would trigger on fewer days than {rarest!r}, the rarest routine it depends on"
-    return _problem(routine, f"routine {routine.name!r} has no schedule and {what}", _WAY_OUT)
+    return problem_of(routine, f"routine {routine.name!r} has no schedule and {what}", _WAY_OUT)
 
 
 def _old_upstreams(routine: Routine, triggers: Triggers) -> Iterator[Problem]:
@@ -150,7 +145,7 @@ def _old_upstreams(routine: Routine, triggers: Triggers) -> Iterator[Problem]:
         if old:
             instant, bound = old[0]
             task = TaskId(routine.name, to_utc(instant), routine.zone)
-            yield _problem(
+            yield problem_of(
                 routine,
                 f"routine {routine.name!r} waits for a task more than 12 hours older than itself:"
                 f" {task} for {TaskId(dependency.name, to_utc(bound), routine.zone)}",
@@ -178,7 +173,7 @@ def _disabled_upstreams(routine: Routine, known: Mapping[str, Routine]) -> Itera
     for dependency in routine.dependencies:
         upstream = known.get(dependency.name)
         if routine.enabled and upstream is not None and not upstream.enabled:
-            yield _problem(
+            yield problem_of(
                 routine,
                 f"routine {routine.name!r} waits for {dependency.name!r}, which is disabled:"
                 " its tasks will be blocked",

@@ -6,6 +6,7 @@ How the rules of one place reach another:
 
 - ``<defaults>`` holds for what follows it in its file or group, and for files included there.
 - ``<group>`` holds for all within it, wherever its ``<environment>`` stands, included files too.
+- A ``<pool>`` stands in <registry>, in any of the files, and serves all of them.
 - An included file's own ``<registry timezone>`` wins within it; its ``<defaults>`` end there.
 - What an element gives itself wins; variables of one name replace each other, other ones add up.
 """
@@ -16,10 +17,12 @@ from typing import Protocol
 
 from scheduler.errors import Problem, SchedulerError, quoted
 from scheduler.registry.attributes import read_zone
+from scheduler.registry.calendar_names import Calendars
 from scheduler.registry.drafts import IN_FILE, Draft, Drafter, Scope
 from scheduler.registry.elements import Element, parse
 from scheduler.registry.flaws import Flaw, Report, did_you_mean, flaw_of
 from scheduler.registry.paths import Paths, absolute_path
+from scheduler.registry.pools import Pools
 from scheduler.registry.references import Binder
 from scheduler.registry.routine import Dependency, Place, Routine
 from scheduler.registry.subjects import Subject, all_within
@@ -27,7 +30,7 @@ from scheduler.zones import zone_named
 
 _DEEPEST_INCLUDE = 20
 
-_IN_GROUP = (*IN_FILE, "environment")
+_IN_GROUP = (*(tag for tag in IN_FILE if tag != "pool"), "environment")
 
 # For editors: where the schema of a file is.
 _SCHEMA_ATTRIBUTES = ("xmlns:xsi", "xsi:noNamespaceSchemaLocation")
@@ -62,7 +65,8 @@ class Reading:
     warnings: tuple[Problem, ...]
     names: tuple[str, ...]  # each valid name once, in file order, whatever else is wrong with it
     timezone: str  # the registry's own zone, or the one that was handed in
-    sources: tuple[tuple[str, bytes], ...]  # path and content of each file, in the order of reading
+    pools: Mapping[str, int]  # the slots of each
+    sources: tuple[tuple[str, bytes], ...]  # path and content of each file, the main one first
     #: of each name, valid routine or not, its dependencies on such names
     dependencies: Mapping[str, tuple[Dependency, ...]]
     #: the valid routines by rounds that lost an upstream, or depend on such a one: what their
@@ -96,7 +100,9 @@ class _Reader:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._report = Report()
-        self._drafter = Drafter(self._report, files)
+        self._calendars = Calendars(self._report, files)
+        self._pools = Pools(self._report)
+        self._drafter = Drafter(self._report, files, self._calendars, self._pools)
         self._binder = Binder(self._report)
         self._sources: list[tuple[str, bytes]] = []
         self._included: dict[str, Place] = {}
@@ -110,14 +116,17 @@ class _Reader:
         self._zone = zone
         self._read_file(data, source, Scope(folder=folder, values={"zone": zone}))
         bound = self._binder.bind(is_whole=self._is_whole)
+        unused = self._pools.settle(is_whole=self._is_whole)
         errors = self._report.errors()
+        warnings = (*bound.warnings, *unused) if bound.names else (_no_routines(file),)
         return Reading(
             routines=bound.routines,
             errors=errors,
-            warnings=() if bound.names or errors else (_no_routines(file),),
+            warnings=warnings if bound.names or not errors else (),
             names=bound.names,
             timezone=self._zone,
-            sources=tuple(self._sources),
+            pools=self._pools.slots(),
+            sources=(*self._sources, *self._calendars.sources.items()),
             dependencies=bound.dependencies,
             doubtful=bound.doubtful,
         )
@@ -179,6 +188,8 @@ class _Reader:
                     self._walk(element, source, self._drafter.within_group(element, scope))
                 case "include":
                     self._include(element, source, scope)
+                case "pool" if parent.tag != "group":
+                    self._pools.define(Subject(self._report, element, "<pool>"))
                 case "environment" if parent.tag == "group":
                     pass  # read with its group
                 case _:

@@ -4,12 +4,13 @@ Names that nobody bears, backlogs that dependencies rule out, and who depends on
 and whatever follows from triggers are judged later, by `Registry`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from unicodedata import normalize
 
-from scheduler.errors import quoted
+from scheduler.errors import Problem, quoted
+from scheduler.registry.arguments import instant_field
 from scheduler.registry.drafts import Draft
 from scheduler.registry.flaws import Report
 from scheduler.registry.names import folder_key
@@ -26,6 +27,7 @@ class Bound:
     names: tuple[str, ...]
     dependencies: Mapping[str, tuple[Dependency, ...]]
     doubtful: frozenset[str]
+    warnings: tuple[Problem, ...]
 
 
 class Binder:
@@ -71,11 +73,13 @@ class Binder:
             for name, kept in known.items()
             if self._is_valid(name)
         }
+        routines = self._routines(valid, each_task)
         return Bound(
-            routines=self._routines(valid, each_task),
+            routines=routines,
             names=tuple(self._named),
             dependencies=known,
             doubtful=self._doubtful(valid),
+            warnings=tuple(self._gaps_in_arguments(routines)),
         )
 
     def _is_valid(self, name: str) -> bool:
@@ -176,6 +180,25 @@ class Binder:
             )
             routines.append(Routine(**values))
         return tuple(routines)
+
+    def _gaps_in_arguments(self, routines: Iterable[Routine]) -> Iterator[Problem]:
+        """Warn of arguments that name the instant where nobody said that some may be left out."""
+        for routine in routines:
+            field = instant_field(routine.arguments)
+            is_by_choice = "backlog" in self._named[routine.name].values
+            if field is None or is_by_choice or routine.is_by_hand:
+                continue
+            if routine.backlog is Backlog.LATEST and routine.place is not None:
+                yield Problem(
+                    file=routine.place.file,
+                    line=routine.place.line,
+                    column=routine.place.column,
+                    routine=routine.name,
+                    message=f"routine {routine.name!r} names {{{field}}} in its arguments, but of"
+                    " its late tasks only the newest runs: the instants of the others are left out",
+                    hint='write backlog="all" if each counts, backlog="latest" if the newest is'
+                    " enough",
+                )
 
     def _doubtful(self, valid: _Dependencies) -> frozenset[str]:
         """Return the routines by rounds that lack an upstream, or hang on one that does."""

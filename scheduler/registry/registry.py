@@ -19,10 +19,17 @@ from scheduler.zones import LAST, to_instant, to_local, to_utc, zone_named
 class Registry(Mapping[str, Routine]):
     """All routines by name, in the order of the file, and when they trigger.
 
-    ``routines`` must have passed `examine`: no unknown names, no cycles.
+    ``routines`` must have passed `examine`: no unknown names, no cycles.  ``pools`` are the slots
+    that each pool has, by its name.
     """
 
-    def __init__(self, routines: Sequence[Routine] = (), *, timezone: str = "UTC") -> None:
+    def __init__(
+        self,
+        routines: Sequence[Routine] = (),
+        *,
+        timezone: str = "UTC",
+        pools: Mapping[str, int] | None = None,
+    ) -> None:
         dependents: dict[str, list[str]] = {routine.name: [] for routine in routines}
         for routine in routines:
             for name in routine.upstreams:
@@ -32,6 +39,7 @@ class Registry(Mapping[str, Routine]):
             for routine in routines
         }
         self.timezone = timezone
+        self.pools: Mapping[str, int] = dict(pools or {})
         #: names so that each comes after what it depends on
         self.order: tuple[str, ...] = tuple(upstream_first(self._routines))
         self.triggers = Triggers(self._routines, self.order)

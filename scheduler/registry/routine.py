@@ -9,6 +9,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from scheduler.cron import Schedule
+from scheduler.registry.calendars import Calendar, CalendarSchedule, OnHoliday
+from scheduler.registry.deadlines import Deadline
 
 
 class InstantKind(StrEnum):
@@ -28,6 +30,14 @@ class On(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
     DONE = "done"
+
+
+class Otherwise(StrEnum):
+    """What becomes of a task when a dependency's ``wait_until`` has passed in vain."""
+
+    RUN = "run"  #: it waits for that dependency no longer
+    SKIP = "skip"
+    FAIL = "fail"
 
 
 class Backlog(StrEnum):
@@ -60,6 +70,8 @@ class Dependency:
     name: str
     instant: InstantKind = InstantKind.LATEST
     on: On = On.SUCCESS
+    wait_until: Deadline | None = None
+    otherwise: Otherwise = Otherwise.RUN
     place: Place | None = field(default=None, compare=False)
 
 
@@ -85,6 +97,7 @@ class Routine:
     Exactly one of ``script`` and ``module`` is set.  ``zone`` is the resolved name of the IANA
     zone; ``schedule`` already speaks it.  Paths are absolute, or begin with ``{statics}/``.
     ``dependents`` names the routines that depend on this one, in registry order.
+    A schedule with a calendar is a `CalendarSchedule`.
     """
 
     name: str
@@ -98,10 +111,22 @@ class Routine:
     python: str | None = None
     directory: str | None = None
     folder: str = ""  # of the file that the routine stands in
+    retries: int = 0
+    retry_delay: timedelta = timedelta(seconds=30)
+    retry_backoff: float = 2.0  # factor from one delay to the next
+    timeout: timedelta | None = None
     grace: timedelta = timedelta(seconds=10)
     skip_exit: int | None = None
     backlog: Backlog = Backlog.LATEST
+    start_by: Deadline | None = None
+    due_by: Deadline | None = None
     overlap: Overlap = Overlap.NO
+    pool: str | None = None
+    pool_slots: int = 1
+    priority: int = 0  # the higher goes first
+    require_any: bool = False  # one of its dependencies is enough
+    calendar: Calendar | None = None
+    on_holiday: OnHoliday = OnHoliday.SKIP
     enabled: bool = True
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -131,3 +156,8 @@ class Routine:
     def is_by_rounds(self) -> bool:
         """Return whether it has no schedule and triggers when its upstreams have."""
         return self.schedule is None and bool(self.upstreams)
+
+    def nominal(self, instant: int) -> int:
+        """Return the instant that a holiday moved to this one; itself if none did."""
+        schedule = self.schedule
+        return schedule.nominal(instant) if isinstance(schedule, CalendarSchedule) else instant

@@ -10,8 +10,6 @@ from scheduler.registry.attributes import (
     ATTRIBUTES,
     FOREIGN,
     LATER,
-    LATER_ELEMENTS,
-    LATER_OF_DEPENDENCY,
     OF_JOB,
 )
 from scheduler.registry.elements import Element
@@ -24,6 +22,7 @@ _HOMES = {
     "defaults": _IN_FILE,
     "group": _IN_FILE,
     "include": _IN_FILE,
+    "pool": "it stands in <registry>, not in a group",
     "dependency": "it stands in a <job>",
     "environment": "it stands in a <job>, in <defaults> or in <group>",
     "registry": "it is the outermost element of a file",
@@ -75,8 +74,7 @@ class Subject:
                 self._refuse_attribute(attribute, allowed)
 
     def _refuse_attribute(self, attribute: str, allowed: Collection[str]) -> None:
-        later = LATER_OF_DEPENDENCY if self.element.tag == "dependency" else LATER
-        if attribute in later:
+        if attribute in LATER and self.element.tag != "dependency":
             self.wrong(f"attribute {attribute!r} is not yet supported", "leave it out")
         elif attribute in OF_JOB:
             self.wrong(f"attribute {attribute!r} is not allowed here", self._home_of(attribute))
@@ -102,9 +100,7 @@ class Subject:
         tag = child.tag
         meant = FOREIGN.get(tag.casefold())
         hint: str | None
-        if tag in LATER_ELEMENTS:
-            reason, hint = f"element <{tag}> is not yet supported", "leave it out"
-        elif tag in _HOMES:
+        if tag in _HOMES:
             reason, hint = f"<{tag}> must not stand in <{self.element.tag}>", _HOMES[tag]
         else:
             reason = f"element {quoted(f'<{tag}>')} is unknown in <{self.element.tag}>"

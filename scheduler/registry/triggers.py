@@ -17,7 +17,8 @@ from datetime import date
 from itertools import islice
 
 from scheduler.cron import DateSet, Schedule
-from scheduler.registry.dates import common_dates, next_date, previous_date
+from scheduler.registry.calendars import CalendarSchedule
+from scheduler.registry.dates import EVERY_DATE, common_dates, next_date, previous_date
 from scheduler.registry.routine import Dependency, InstantKind, Routine
 from scheduler.zones import EPOCH_ORDINAL, FIRST, LAST, Zone, zone_named
 
@@ -36,7 +37,8 @@ class Rounds:
     zone: Zone
     schedules: tuple[Schedule, ...]
     rounds: tuple[str, ...]  # upstreams that trigger by rounds themselves
-    dates: DateSet  # those that its upstreams have in common
+    dates: DateSet  # those that its upstreams have in common, holidays aside
+    reach: DateSet  # the dates that it may trigger on: a holiday moves instants to any
     is_one_zone: bool  # all that it rests on is in its own zone: the dates are exact
 
 
@@ -72,12 +74,13 @@ class Triggers:
             schedules=schedules,
             rounds=tuple(source.name for source in rounds),
             dates=common_dates([source_dates(source) for source in sources]),
+            reach=common_dates([_reach(source) for source in sources]),
             is_one_zone=all(schedule.zone is zone for schedule in schedules)
             and all(source.zone is zone and source.is_one_zone for source in rounds),
         )
 
     def dates(self, name: str) -> DateSet | None:
-        """Return the dates on which a routine may trigger; None for one run by hand only."""
+        """Return the dates of a routine, holidays aside; None for one run by hand only."""
         source = self._sources[name]
         return None if source is None else source_dates(source)
 
@@ -169,14 +172,14 @@ class Triggers:
     def _days_ahead(self, rounds: Rounds, day: int) -> Iterator[int]:
         """Yield the days, from ``day`` on, on which the routine may trigger."""
         slack = 0 if rounds.is_one_zone else 2
-        while (found := next_date(rounds.dates, day - slack)) is not None:
+        while (found := next_date(rounds.reach, day - slack)) is not None:
             day = max(day, found - slack)
             yield day
             day += 1
 
     def _days_behind(self, rounds: Rounds, day: int) -> Iterator[int]:
         slack = 0 if rounds.is_one_zone else 2
-        while (found := previous_date(rounds.dates, day + slack)) is not None:
+        while (found := previous_date(rounds.reach, day + slack)) is not None:
             day = min(day, found + slack)
             yield day
             day -= 1
@@ -243,8 +246,15 @@ class Triggers:
 
 
 def source_dates(source: Schedule | Rounds) -> DateSet:
-    """Return the dates on which a source of instants may yield one."""
+    """Return the dates on which a source of instants may yield one, holidays aside."""
     return source.dates() if isinstance(source, Schedule) else source.dates
+
+
+def _reach(source: Schedule | Rounds) -> DateSet:
+    """Return the dates on which a source of instants may yield one."""
+    if isinstance(source, CalendarSchedule) and source.moves:
+        return EVERY_DATE
+    return source.dates() if isinstance(source, Schedule) else source.reach
 
 
 def upstream_first(routines: Mapping[str, Routine]) -> list[str]:

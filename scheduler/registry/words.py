@@ -1,6 +1,7 @@
 """A routine's trigger in words, for people who do not read cron every day."""
 
 from scheduler.cron_syntax import ALIASES
+from scheduler.registry.calendars import OnHoliday
 from scheduler.registry.routine import Routine
 
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -10,7 +11,8 @@ _SHOWN_NAMES = 3
 def trigger_in_words(routine: Routine) -> str:
     """Return when a routine triggers: ``daily at 02:00``; what has no short words stays cron."""
     if routine.schedule is not None:
-        return schedule_in_words(routine.schedule.expression)
+        words = schedule_in_words(routine.schedule.expression)
+        return words if routine.calendar is None else f"{words}, {_holidays(routine)}"
     upstreams = routine.upstreams
     if not upstreams:
         return "by hand only"
@@ -18,6 +20,17 @@ def trigger_in_words(routine: Routine) -> str:
         return f"whenever {upstreams[0]} triggers"
     named = ", ".join(upstreams[:_SHOWN_NAMES]) + (", …" if len(upstreams) > _SHOWN_NAMES else "")
     return f"once all of {named} have triggered"
+
+
+def _holidays(routine: Routine) -> str:
+    assert routine.calendar is not None
+    name = routine.calendar.name.replace("\\", "/").rpartition("/")[2]
+    way = {
+        OnHoliday.SKIP: "not on",
+        OnHoliday.BEFORE: "before",
+        OnHoliday.AFTER: "after",
+    }[routine.on_holiday]
+    return f"{way} holidays ({name})"
 
 
 def schedule_in_words(expression: str) -> str:

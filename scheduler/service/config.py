@@ -25,11 +25,12 @@ _IGNORED = ("config_path", "configpath", "last_shutdown")
 
 _KNOWN: dict[str, tuple[str, ...]] = {
     DEFAULT: ("root_directory", "registry", "database", "log_directory", *_IGNORED),
-    "scheduler": ("timezone", "python", "max_running", "stop_timeout", "log_level"),
+    "scheduler": ("timezone", "python", "max_running", "stop_timeout", "log_level", "reload"),
     "history": ("days", "tasks_per_routine", "log_size", "log_size_per_attempt"),
     "http": ("host", "port"),
+    "notify": ("command",),
 }
-_PLANNED = ("notify", "executor")
+_PLANNED = ("executor",)
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _SIZES = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -60,6 +61,7 @@ class Settings:
     python: str | None = None  # the interpreter of routines that name none and have no venv
     max_running: int = field(default_factory=_default_max_running)
     stop_timeout: timedelta = timedelta(seconds=60)
+    reload_on_change: bool = False  # of the registry's files; else by hand
     log_level: str = "INFO"
     history_days: int = 90
     history_tasks_per_routine: int = 100  # at least these are kept, however old
@@ -67,6 +69,7 @@ class Settings:
     log_size_per_attempt: int = 100 * 10**6
     http_host: str = "127.0.0.1"
     http_port: int = 0  # any free one
+    notify_command: tuple[str, ...] = ()  # program and arguments; none: nobody is told
 
 
 def read_config(path: Path, *, on_posix: bool = os.name == "posix") -> Settings:
@@ -135,6 +138,7 @@ class _Reader:
             max_running=value("scheduler", "max_running", _to_count, default.max_running),
             stop_timeout=value("scheduler", "stop_timeout", parse_duration, default.stop_timeout),
             log_level=value("scheduler", "log_level", _to_log_level, default.log_level),
+            reload_on_change=value("scheduler", "reload", _to_reload, default.reload_on_change),
             history_days=value("history", "days", _to_count, default.history_days),
             history_tasks_per_routine=value(
                 "history", "tasks_per_routine", _to_count, default.history_tasks_per_routine
@@ -145,6 +149,7 @@ class _Reader:
             ),
             http_host=value("http", "host", _to_host, default.http_host),
             http_port=value("http", "port", _to_port, default.http_port),
+            notify_command=value("notify", "command", self._to_command, ()),
         )
 
     def _check_names(self) -> None:
@@ -207,6 +212,15 @@ class _Reader:
         is_word = not re.search(r"[/\\]", written)
         found = shutil.which(written) if is_word else None
         return found or str(self._to_path(written))
+
+    def _to_command(self, text: str) -> tuple[str, ...]:
+        from scheduler.registry.arguments import split_arguments
+
+        program, *words = split_arguments(text)
+        if not program.strip():
+            raise SchedulerError(f"{quoted(text)} names no program to run")
+        is_path = re.search(r"[/\\]", program) is not None
+        return (str(self._to_path(program)) if is_path else program, *words)
 
 
 def _default_registry(root: Path) -> Path:
@@ -274,6 +288,12 @@ def _to_log_level(text: str) -> str:
     if text.upper() not in _LOG_LEVELS:
         raise SchedulerError(f"{quoted(text)} is none of {', '.join(_LOG_LEVELS)}")
     return text.upper()
+
+
+def _to_reload(text: str) -> bool:
+    if text not in ("by_hand", "on_change"):
+        raise SchedulerError(f"{quoted(text)} is neither by_hand nor on_change")
+    return text == "on_change"
 
 
 def _to_timezone(text: str) -> str:

@@ -4,14 +4,16 @@ Read from what the engine recorded, and from the registry for what is yet to com
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from scheduler.engine.pauses import in_words, pause_over
 from scheduler.engine.readiness import ended_in_words
 from scheduler.engine.states import UNSTARTED, Cause, TaskState
-from scheduler.engine.task import SkippedRun, Task, TaskId
+from scheduler.engine.task import Pause, PauseScope, SkippedRun, Task, TaskId
+from scheduler.engine.timers import deadline_at
 from scheduler.registry.registry import Registry
-from scheduler.registry.routine import Overlap
+from scheduler.registry.routine import Overlap, Routine
 from scheduler.registry.words import trigger_in_words
 from scheduler.service.store.protocol import Reader
 from scheduler.zones import to_instant
@@ -37,6 +39,12 @@ class Explanation:
     commands: tuple[str, ...]
 
 
+def resume_command(pause: Pause) -> str:
+    """Return the command that ends a pause."""
+    scope = {PauseScope.ALL: "--all", PauseScope.TAG: f"--tag {pause.name}"}
+    return f"scheduler resume {scope.get(pause.scope, pause.name)}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explainer:
     """Answers "why?" from the records, for one moment."""
@@ -57,11 +65,24 @@ class Explainer:
             links.append(link)
             following = after
         last = links[-1].task
+        first = links[0]
+        links[0] = replace(first, sentence=first.sentence + self._deadline_words(id))
         return Explanation(
             links=tuple(links),
             root=last if last != id else None,
             commands=tuple(self._commands(id, last)),
         )
+
+    def _deadline_words(self, id: TaskId) -> str:
+        """Return what a task's due_by has to say, to follow the sentence about it."""
+        routine, task = self.registry.get(id.routine), self.store.task(id)
+        if routine is None or routine.due_by is None or not self._is_instant(id):
+            return ""
+        if task is not None and task.state in (TaskState.SUCCEEDED, TaskState.SKIPPED):
+            return ""
+        at = deadline_at(routine.due_by, routine, id.instant).astimezone(id.local.tzinfo)
+        verb = "should have succeeded" if self.now >= at else "should succeed"
+        return f"; it {verb} by {at:%Y-%m-%d %H:%M:%S}"
 
     def _step(self, id: TaskId) -> tuple[Link, TaskId | None]:
         task = self.store.task(id)
@@ -93,14 +114,33 @@ class Explainer:
     def _ready_words(self, task: Task) -> str:
         live = self.store.live()
         running = [one for one in live if one.state is TaskState.RUNNING]
-        own = [one for one in running if one.routine == task.routine]
+        started = [one for one in live if one.state is TaskState.RUNNING or one.tries]
+        own = [one for one in started if one.routine == task.routine and one.id != task.id]
         routine = self.registry.get(task.routine)
+        pause = None if routine is None else pause_over(self.store.pauses(), routine)
+        if pause is not None and not task.by_hand:
+            return f"{task.id} is ready, but its routine is {in_words(self.registry, pause)}"
         if own and routine is not None and routine.overlap is Overlap.NO:
-            return f"{task.id} is ready, but {own[0].id} is running and overlap is not allowed"
+            doing = "is running" if own[0].state is TaskState.RUNNING else "is being retried"
+            return f"{task.id} is ready, but {own[0].id} {doing} and overlap is not allowed"
+        if routine is not None and (lack := self._pool_words(routine, running)):
+            return f"{task.id} is ready, but {lack}"
         if len(running) >= self.max_running:
             slots = f"all {self.max_running} slots (max_running) are in use"
             return f"{task.id} is ready, but {slots}"
         return f"{task.id} is ready: it waits for a slot"
+
+    def _pool_words(self, routine: Routine, running: list[Task]) -> str:
+        """Return what a routine lacks of its pool's slots; nothing if there are enough."""
+        if routine.pool is None:
+            return ""
+        others = [self.registry[one.routine] for one in running if one.routine in self.registry]
+        taken = sum(other.pool_slots for other in others if other.pool == routine.pool)
+        count = self.registry.pools[routine.pool]
+        if taken + routine.pool_slots <= count:
+            return ""
+        needed = f"it takes {routine.pool_slots} of the {count} slots of pool {routine.pool!r}"
+        return f"{needed}, and {taken} are in use"
 
     def _absent_step(self, id: TaskId) -> tuple[Link, TaskId | None]:
         routine = self.registry.get(id.routine)
@@ -136,6 +176,9 @@ class Explainer:
             named = ", ".join(f"{one} ({self._state_of(one)})" for one in needs[:5])
             more = f" and {len(needs) - 5} more" if len(needs) > 5 else ""
             sentence += f"; then it waits for {named}{more}"
+        pause = pause_over(self.store.pauses(), routine)
+        if pause is not None and (pause.until is None or pause.until > id.instant):
+            sentence += f"; its routine is {in_words(self.registry, pause)}"
         held = (one for one in needs if self._state_of(one) in ("failed", "blocked", "unknown"))
         return Link(task=id, state="to come", sentence=sentence), next(held, None)
 
@@ -188,6 +231,8 @@ class Explainer:
         if state == "unknown" and root.routine in self.registry and self._is_instant(root):
             yield "scheduler mark --unknown succeeded"
             yield "scheduler execute --unknown"
+        elif (pause := self._pause_that_holds(root)) is not None:
+            yield resume_command(pause)
         elif task is not None and task.state in (TaskState.FAILED, TaskState.CANCELLED):
             yield f"scheduler logs {root}" if task.attempts else f"scheduler history {root}"
             yield f"scheduler execute {root}"
@@ -197,6 +242,17 @@ class Explainer:
             if root.routine in self.registry and not self.registry[root.routine].enabled:
                 yield f"enable {root.routine!r} in the registry, then start again"
             yield f"scheduler execute {root}"
+
+    def _pause_that_holds(self, id: TaskId) -> Pause | None:
+        task, routine = self.store.task(id), self.registry.get(id.routine)
+        if routine is None or (task is not None and (task.state.is_end or task.by_hand)):
+            return None
+        if task is not None and task.state in (TaskState.RUNNING, TaskState.BLOCKED):
+            return None
+        pause = pause_over(self.store.pauses(), routine)
+        if pause is None or (pause.until is not None and pause.until <= id.instant):
+            return None
+        return pause
 
     def _is_good_skip(self, id: TaskId) -> bool:
         record: Task | SkippedRun | None = self.store.task(id) or self.store.run_of(id)

@@ -19,7 +19,7 @@ from scheduler.service.config import Settings
 from scheduler.service.executors.protocol import Launch, LaunchError
 from scheduler.service.logs import log_path
 from scheduler.service.registry_files import Venvs, interpreter_of
-from scheduler.zones import zone_named
+from scheduler.zones import to_instant, to_utc, zone_named
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,6 +111,7 @@ def _arguments(routine: Routine, start: StartAttempt) -> tuple[str, ...]:
         since=start.since and start.since.astimezone(zone),
         routine=routine.name,
         attempt=start.attempt,
+        nominal=to_utc(routine.nominal(to_instant(start.task.instant))).astimezone(zone),
     )
     try:
         words = routine.arguments if start.arguments is None else read_arguments(start.arguments)

@@ -5,22 +5,17 @@ The only caller of `Engine.handle`.  What it decides is stored before anything i
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from scheduler.engine.commands import (
     Command,
-    ForgetRun,
     KillAttempt,
+    Notice,
     Record,
-    RecordAhead,
-    RecordPlannedUntil,
-    RecordRoutine,
-    RecordRun,
     RecordTask,
-    Refuse,
-    Reply,
     StartAttempt,
     WakeAt,
 )
@@ -32,6 +27,7 @@ from scheduler.engine.events import (
     AttemptRefused,
     ExecuteAsked,
     MachineWoke,
+    RegistryReloaded,
     SchedulerStarted,
     StopAsked,
     TimePassed,
@@ -43,7 +39,10 @@ from scheduler.service.clock import Clock
 from scheduler.service.executors.protocol import Executor, Exit, LaunchError
 from scheduler.service.inbox import Answer, Ask, Inbox
 from scheduler.service.launches import Launcher
-from scheduler.service.requests import covered_downstreams, event_of
+from scheduler.service.recovery import restored
+from scheduler.service.reloading import Reloading
+from scheduler.service.replies import Replies
+from scheduler.service.requests import covered_downstreams, events_of
 from scheduler.service.store.protocol import Process, Store
 
 log = logging.getLogger(__name__)
@@ -69,7 +68,27 @@ class StopSignal:
     within: timedelta | None = None  # what runs by then is killed
 
 
-Item = Ask | AttemptEnded | StopSignal
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteToKeep:
+    """What the service wants to find again after a restart; only the loop writes to the store."""
+
+    key: str
+    value: str
+
+
+Item = Ask | AttemptEnded | StopSignal | NoteToKeep
+
+
+class Watch(Protocol):
+    """Is shown what was decided, once it is stored."""
+
+    def see(self, commands: Sequence[Command]) -> None:
+        """Take note of it, without waiting for anything."""
+        ...
+
+    def close(self) -> None:
+        """End; what is to be kept is in the inbox when this returns."""
+        ...
 
 
 class Loop:
@@ -85,6 +104,7 @@ class Loop:
         clock: Clock,
         inbox: Inbox[Item],
         chores: Callable[[datetime], Iterator[None]],
+        reloading: Reloading | None = None,
     ) -> None:
         """``chores`` are done in small steps while nothing else is to do."""
         self._engine = engine
@@ -94,18 +114,24 @@ class Loop:
         self._clock = clock
         self._inbox = inbox
         self._chores = chores
+        self._reloading = reloading
         self._chore: Iterator[None] | None = None
         self._wake_at: datetime | None = None
         self._kill_at: datetime | None = None  # after a signal: when patience ends
         self._attempts: dict[tuple[str, int], TaskId] = {}
         self._refused: list[AnyEvent] = []
         self._stops = 0
+        self._watch: Watch | None = None
         self._offset = clock.now() - clock.since_boot()
 
     @property
     def is_stopping(self) -> bool:
         """Return whether it has been asked to stop."""
         return self._stops > 0
+
+    def show_to(self, watch: Watch) -> None:
+        """Show it from now on what is decided."""
+        self._watch = watch
 
     def start(self, lost: list[AttemptLost], started: SchedulerStarted) -> None:
         """Tell the engine what became of what was running, and that it serves."""
@@ -116,8 +142,12 @@ class Loop:
         """Decide until it has been asked to stop and nothing runs any more."""
         while not (self.is_stopping and self._engine.is_idle):
             self.step()
+        if self._watch is not None:
+            self._watch.close()
         for item in self._inbox.take():
-            if isinstance(item, Ask):
+            if isinstance(item, NoteToKeep):
+                self._keep_note(item)
+            elif isinstance(item, Ask):
                 item.reply.set_exception(SchedulerError("the scheduler has ended"))
 
     def step(self) -> None:
@@ -128,9 +158,8 @@ class Loop:
         # Ends count before what falls due, and before what people ask for.
         items = sorted(self._inbox.take(), key=lambda item: not isinstance(item, AttemptEnded))
         for item in items:
-            event = self._event_of(item, now)
-            if event is not None:
-                asked.append((event, item if isinstance(item, Ask) else None))
+            ask = item if isinstance(item, Ask) else None
+            asked.extend((event, ask) for event in self._events_of(item, now))
         if self._has_slept(now):
             asked.append((MachineWoke(at=now), None))
         if self._kill_at is not None and now >= self._kill_at:
@@ -170,26 +199,29 @@ class Loop:
 
     # -- what came in ----------------------------------------------------------------------
 
-    def _event_of(self, item: Item, now: datetime) -> AnyEvent | None:
+    def _events_of(self, item: Item, now: datetime) -> Sequence[AnyEvent]:
         match item:
             case AttemptEnded():
                 return self._end_of(item, now)
             case StopSignal():
-                return self._stop(now, at_once=self._stops > 0, within=item.within)
+                return (self._stop(now, at_once=self._stops > 0, within=item.within),)
+            case NoteToKeep():
+                self._keep_note(item)
+                return ()
             case Ask(verb="stop"):
                 at_once = bool(item.parameters.get("now"))
                 item.reply.set_result(self._stop_answer(at_once=at_once))
-                return self._stop(now, at_once=at_once, within=None)
+                return (self._stop(now, at_once=at_once, within=None),)
             case Ask():
                 return self._asked(item, now)
 
-    def _end_of(self, ended: AttemptEnded, now: datetime) -> AnyEvent | None:
+    def _end_of(self, ended: AttemptEnded, now: datetime) -> Sequence[AnyEvent]:
         id = self._attempts.pop((ended.task, ended.attempt), None)
         if id is None:
-            return None
+            return ()
         end = ended.exit
         log.info("attempt ended task=%s n=%d %s", id, ended.attempt, _in_words(end))
-        return AttemptExited(
+        exited = AttemptExited(
             at=now,
             task=id,
             attempt=ended.attempt,
@@ -197,7 +229,10 @@ class Loop:
             signal=end.signal,
             error=end.error,
             killed=end.killed,
+            peak_memory=end.peak_memory,
+            cpu_time=end.cpu_time,
         )
+        return (exited,)
 
     def _stop(self, now: datetime, *, at_once: bool, within: timedelta | None) -> StopAsked:
         self._stops += 1
@@ -215,11 +250,13 @@ class Loop:
         verb = "kills" if at_once else "waits for"
         return {"messages": [f"the scheduler {verb} what is running: {names}"]}
 
-    def _asked(self, ask: Ask, now: datetime) -> AnyEvent | None:
+    def _asked(self, ask: Ask, now: datetime) -> Sequence[AnyEvent]:
         try:
             if self.is_stopping:
                 raise SchedulerError("the scheduler is stopping: it takes no more requests")
-            return event_of(
+            if ask.verb == "reload":
+                return (self._reload(str(ask.parameters.get("revision")), now),)
+            return events_of(
                 ask.verb,
                 ask.parameters,
                 at=now,
@@ -229,27 +266,44 @@ class Loop:
             )
         except SchedulerError as error:
             ask.reply.set_exception(error)
-            return None
+            return ()
+
+    def _reload(self, revision: str, now: datetime) -> RegistryReloaded:
+        if self._reloading is None:
+            raise SchedulerError("this scheduler has no registry file to reload")
+        registry = self._reloading.taken(revision).registry
+        # The new one may ask for the fates of older tasks than the old one did.
+        found = restored(self._store, self._engine.registry, registry, now)
+        return RegistryReloaded(at=now, registry=registry, records=(*found.ended, *found.runs))
 
     # -- what the engine decides -----------------------------------------------------------
 
     def _pass(self, events: list[tuple[AnyEvent, Ask | None]]) -> None:
         """Handle events, store all that was decided in one transaction, then carry it out."""
-        commands: list[tuple[Command, Ask | None]] = []
-        told: list[tuple[Ask, tuple[str, ...]]] = []
+        commands: list[Command] = []
+        replies = Replies()
         for event, ask in events:
-            if ask is not None and isinstance(event, ExecuteAsked):
-                told.append((ask, self._what_was_covered(event)))
+            if replies.has_failed(ask):
+                continue
+            hints = self._what_was_covered(event) if isinstance(event, ExecuteAsked) else ()
             try:
-                commands.extend((command, ask) for command in self._engine.handle(event))
+                decided = self._engine.handle(event)
             except Exception as error:  # an outer edge: the scheduler must not die of one event
                 log.exception("handling %r failed", event)
-                if ask is not None:
-                    ask.reply.set_exception(error)
-        self._keep([command for command, _ in commands if isinstance(command, Record)])
-        hints = {id(ask): messages for ask, messages in told}
-        for command, ask in commands:
-            self._carry_out(command, ask, hints.get(id(ask), ()))
+                replies.fail(ask, error)
+                continue
+            commands.extend(decided)
+            replies.take(ask, decided)
+            replies.add(ask, hints)
+        self._keep([command for command in commands if isinstance(command, Record)])
+        for event, ask in events:
+            if isinstance(event, RegistryReloaded) and not replies.has_failed(ask):
+                replies.add(ask, [self._adopt(event)])
+        if self._watch is not None:
+            self._watch.see(commands)
+        for command in commands:
+            self._carry_out(command)
+        replies.send()
 
     def _what_was_covered(self, event: ExecuteAsked) -> tuple[str, ...]:
         return tuple(
@@ -272,7 +326,17 @@ class Loop:
         finally:
             waiting.close()
 
-    def _carry_out(self, command: Command, ask: Ask | None, hints: tuple[str, ...]) -> None:
+    def _adopt(self, event: RegistryReloaded) -> str:
+        assert self._reloading is not None, "nobody else reloads"
+        loaded, words = self._reloading.adopt(event.registry)
+        try:
+            self._store.keep_sources(loaded.sources, self._reloading.timezone)
+        except StoreError as error:
+            # The next start compares with the one before: what changed since is settled again.
+            log.error("the registry's files were not kept: %s", error)
+        return words
+
+    def _carry_out(self, command: Command) -> None:
         match command:
             case StartAttempt():
                 self._start_attempt(command)
@@ -281,21 +345,13 @@ class Loop:
                 self._executor.kill(str(id), number, hard=hard or self._stops > 1)
             case WakeAt(at=at):
                 self._wake_at = at
-            case Reply(messages=messages, tasks=tasks):
-                if ask is not None:
-                    answer: Answer = {
-                        "messages": [*messages, *hints],
-                        "tasks": [str(id) for id in tasks],
-                    }
-                    ask.reply.set_result(answer)
-            case Refuse(message=message):
-                if ask is not None:
-                    ask.reply.set_exception(SchedulerError(message))
             case RecordTask(task=task):
                 if task.state in (TaskState.BLOCKED, TaskState.FAILED):
                     log.warning("task %s %s: %s", task.state, task.id, task.reason)
-            case RecordRun() | ForgetRun() | RecordRoutine() | RecordPlannedUntil() | RecordAhead():
-                pass
+            case Notice(task=id, kind=kind):
+                log.warning("task %s %s", kind, id)
+            case _:
+                pass  # what is merely recorded, or answered
 
     def _start_attempt(self, start: StartAttempt) -> None:
         id, number = start.task, start.attempt
@@ -317,6 +373,12 @@ class Loop:
         self._keep_process(
             Process(task=id, attempt=number, pid=process.pid, process_start=process.process_start)
         )
+
+    def _keep_note(self, note: NoteToKeep) -> None:
+        try:
+            self._store.keep_note(note.key, note.value)
+        except StoreError as error:
+            log.error("the note of %s was not kept: %s", note.key, error)
 
     def _keep_process(self, process: Process) -> None:
         try:

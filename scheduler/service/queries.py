@@ -4,25 +4,31 @@ They work the same over a live scheduler's store and over that of one that is do
 is plain data, as `views` makes it.  Writes nothing, decides nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from heapq import heappop, heappush, merge, nsmallest
 from itertools import groupby, islice
 from pathlib import Path
 
+from scheduler.engine.pauses import pause_over
 from scheduler.engine.states import TaskState
-from scheduler.engine.task import Task, TaskId
-from scheduler.errors import SchedulerError
+from scheduler.engine.task import Pause, Task, TaskId
+from scheduler.errors import SchedulerError, quoted
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Routine
 from scheduler.registry.task_id import parse_moment, split_task_id
 from scheduler.service.explain import Explainer
-from scheduler.service.requests import named_task
+from scheduler.service.forecast import conditions_of, expected_views, limits_of
+from scheduler.service.grid import DEFAULT_COLUMNS, DEFAULT_ROWS, grid_view
+from scheduler.service.requests import backfill_of, executed, named_task
+from scheduler.service.reruns import extent_of, is_done, stale_tasks
 from scheduler.service.store.protocol import Fate, Reader
 from scheduler.service.views import (
     LogOf,
     View,
+    pause_view,
     planned_view,
     routine_view,
     run_view,
@@ -36,6 +42,7 @@ _NEXT = 10  # tasks to come that status shows
 _NEXT_OF_ONE = 5  # of one routine
 _RECENT = 10  # ended attempts that it shows
 _DAY = timedelta(days=1)
+_FILTERS = ("state", "since", "until")  # of history
 _MOST_PLANNED = 200_000  # tasks that one plan may hold
 
 
@@ -65,7 +72,14 @@ class Answers:
     log_of: LogOf
     now: Callable[[], datetime]
     is_stopping: Callable[[], bool] = lambda: False
+    notices: Callable[[], tuple[str, ...]] = lambda: ()  # those that come and go
     _settled: set[str] = field(default_factory=set[str])  # upstreams that are unknown no more
+
+    def adopt(self, registry: Registry, notices: tuple[str, ...]) -> None:
+        """Answer from another registry from now on."""
+        self.registry = registry
+        self._settled = set()
+        self.identity = replace(self.identity, notices=notices)
 
     def by_verb(self) -> dict[str, Callable[[Parameters], object]]:
         """Return what answers each verb that reads."""
@@ -76,6 +90,9 @@ class Answers:
             "why": self.why,
             "history": self.history,
             "plan": self.plan,
+            "execute": self.rerun,
+            "backfill": self.backfill,
+            "grid": self.grid,
             "logs": self.logs,
         }
 
@@ -101,16 +118,24 @@ class Answers:
             if state is TaskState.BLOCKED:
                 tasks.sort(key=lambda task: task.root is not None and task.root != task.id)
             view[state.value] = self._views(tasks)
+        stale = stale_tasks(self.registry, self.store, self.now())
         failed = (task for task in self.store.failed() if name in (None, task.routine))
         view["failed"] = self._views(failed)
         view["next"] = self._next(name)
         recent = self.store.recent_ends(_RECENT if name is None else 1000)
         ended = dict.fromkeys(task for task, _ in recent if name in (None, task.routine))
-        view["recent"] = self._views(list(ended)[:_RECENT])
+        view["recent"] = self._views(list(ended)[:_RECENT], stale)
+        view["stale"] = self._stale_views(stale, name)
+        view["pauses"] = [
+            pause_view(pause, self.registry.timezone)
+            for pause in self.store.pauses()
+            if routine is None or pause_over([pause], routine) is not None
+        ]
         view["unknown"] = [str(id) for id in self._unknown(live)]
         view["counts"] = {state.value: count for state, count in self.store.counts().items()}
         if routine is not None:
-            view["routine"] = self._routine_view(routine, self.store.last_ended(routine.name))
+            last = self.store.last_ended(routine.name)
+            view["routine"] = self._routine_view(routine, last, self.store.pauses())
         return view
 
     def routines(self, parameters: Parameters) -> View:
@@ -120,7 +145,9 @@ class Answers:
         if tag is not None and not routines:
             raise SchedulerError(f"no routine has the tag {tag!r}")
         lasts = self.store.last_ended_of_all()
-        return {"routines": [self._routine_view(one, lasts.get(one.name)) for one in routines]}
+        pauses = self.store.pauses()
+        views = (self._routine_view(one, lasts.get(one.name), pauses) for one in routines)
+        return {"routines": list(views)}
 
     def why(self, parameters: Parameters) -> View:
         """Return why a task is in its state; of a routine, the task that matters most."""
@@ -147,22 +174,32 @@ class Answers:
     def history(self, parameters: Parameters) -> View:
         """Return past tasks, newest first; all, of a routine, or one task."""
         if "task" in parameters:
+            if filters := [name for name in _FILTERS if name in parameters]:
+                raise SchedulerError(f"{filters[0]} does not go with one task")
             id = named_task(self.registry, self.store, parameters["task"])
             task, run = self.store.task(id), self.store.run_of(id)
             if task is None and run is None:
                 raise SchedulerError(f"there is no record of {id}")
             if task is not None:
-                return {"fates": [task_view(task, self.log_of)]}
+                stale = stale_tasks(self.registry, self.store, self.now())
+                return {"fates": [task_view(task, self.log_of, stale=stale.get(id))]}
             return {"fates": [run_view(run)] if run is not None else []}
         name = parameters.get("routine")
         if name:
             self._known(name)
-        fates = self.store.history(routine=name, limit=int(parameters.get("limit", "50")))
-        return {"fates": [self._fate_view(fate) for fate in fates]}
+        fates = self.store.history(
+            routine=name,
+            state=_state(parameters.get("state")),
+            since=self._moment(parameters, "since"),
+            until=self._moment(parameters, "until"),
+            limit=int(parameters.get("limit", "50")),
+        )
+        stale = stale_tasks(self.registry, self.store, self.now())
+        return {"fates": [self._fate_view(fate, stale) for fate in fates]}
 
-    def _fate_view(self, fate: Fate) -> View:
+    def _fate_view(self, fate: Fate, stale: Mapping[TaskId, TaskId]) -> View:
         if fate.task is not None:
-            return task_view(fate.task, self.log_of)
+            return task_view(fate.task, self.log_of, stale=stale.get(fate.task.id))
         assert fate.run is not None
         return run_view(fate.run)
 
@@ -174,8 +211,54 @@ class Answers:
         if end <= start:
             raise SchedulerError("the window is empty: --from must be before --to")
         names = [self.registry[parameters["routine"]].name] if "routine" in parameters else None
-        ids = planned(self.registry, start, end, names)
-        return [planned_view(self.registry, id) for id in ids]
+        ids = list(planned(self.registry, start, end, names))
+        pauses = self.store.pauses()
+        views = [self._planned_view(id, pauses) for id in ids]
+        if "if" in parameters or "expected" in parameters:
+            limits = limits_of(self.identity.max_running)
+            conditions = conditions_of(self.store, self.registry, limits)
+            assumed = parameters.get("if")
+            expected = expected_views(self.registry, ids, (start, end), assumed, conditions)
+            views = [{**view, **more} for view, more in zip(views, expected, strict=True)]
+        return views
+
+    def rerun(self, parameters: Parameters) -> View:
+        """Return the recorded tasks that a request to execute would have run, in their order."""
+        unknown = tuple(self.unknown()) if "unknown" in parameters else ()
+        ids = executed(parameters, self.now(), self.registry, self.store, unknown)
+        return {"tasks": [str(id) for id in ids]}
+
+    def backfill(self, parameters: Parameters) -> View:
+        """Return how far a backfill is, and the tasks that it would plan, in their order."""
+        now = self.now()
+        wanted = backfill_of(parameters, now, self.registry)
+        extent = extent_of(self.registry, self.store, wanted, now)
+        tasks = set(extent.tasks)
+        live = [task for task in self.store.live() if task.id in tasks]
+        blocked = next((task for task in live if task.state is TaskState.BLOCKED), None)
+        return {
+            "count": len(extent.tasks),
+            "done": sum(is_done(self.store, id) for id in tasks),
+            "missing": [str(id) for id in extent.missing],
+            "live": Counter(task.state.value for task in live),
+            "blocked": None if blocked is None else str(blocked.id),
+        }
+
+    def grid(self, parameters: Parameters) -> View:
+        """Return what became of each routine's tasks, period by period."""
+        name = parameters.get("routine")
+        if name:
+            self._known(name)
+        view = grid_view(
+            self.registry,
+            self.store,
+            self.now(),
+            period=parameters.get("by"),
+            columns=int(parameters.get("columns", DEFAULT_COLUMNS)),
+            limit=int(parameters.get("limit", DEFAULT_ROWS)),
+            routine=name,
+        )
+        return {"scheduler": self._scheduler_view(), **view}
 
     def logs(self, parameters: Parameters) -> View:
         """Return where the log of an attempt is: by default a task's latest."""
@@ -211,13 +294,27 @@ class Answers:
             "database": identity.database,
             "timezone": self.registry.timezone,
             "is_stopping": self.is_stopping(),
-            "notices": list(identity.notices),
+            "notices": [*identity.notices, *self.notices()],
         }
 
-    def _views(self, tasks: Iterable[Task]) -> list[View]:
-        return [task_view(task, self.log_of) for task in tasks]
+    def _views(
+        self, tasks: Iterable[Task], stale: Mapping[TaskId, TaskId] | None = None
+    ) -> list[View]:
+        redone = stale or {}
+        return [task_view(task, self.log_of, stale=redone.get(task.id)) for task in tasks]
 
-    def _routine_view(self, routine: Routine, last: Task | None) -> View:
+    def _stale_views(self, stale: Mapping[TaskId, TaskId], name: str | None) -> list[View]:
+        ids = [id for id in stale if name in (None, id.routine)]
+        tasks = (self.store.task(id) for id in ids)
+        return self._views((task for task in tasks if task is not None), stale)
+
+    def _planned_view(self, id: TaskId, pauses: Iterable[Pause]) -> View:
+        pause = pause_over(pauses, self.registry[id.routine])
+        if pause is not None and pause.until is not None and pause.until <= id.instant:
+            pause = None
+        return planned_view(self.registry, id, pause)
+
+    def _routine_view(self, routine: Routine, last: Task | None, pauses: Iterable[Pause]) -> View:
         following = self.registry.triggers.next(routine.name, to_instant(self.now()))
         state = self.store.routine(routine.name)
         return routine_view(
@@ -225,6 +322,7 @@ class Answers:
             following=None if following is None else to_utc(following),
             last=None if last is None else task_view(last, self.log_of),
             known_since=None if state is None else state.known_since,
+            pause=pause_over(pauses, routine),
         )
 
     def _next(self, name: str | None) -> list[View]:
@@ -232,6 +330,7 @@ class Answers:
         now = self.now()
         # What a person had run, or cancelled, before its time does not come any more.
         gone = {*self.store.ahead(), *(task.id for task in self.store.early(now))}
+        pauses = self.store.pauses()
         names = self.registry if name is None else [name] if name in self.registry else []
         each = 1 if name is None else _NEXT_OF_ONE
         coming = (
@@ -241,7 +340,7 @@ class Answers:
             for found in islice(self._coming(one, to_instant(now), gone), each)
         )
         return [
-            planned_view(self.registry, TaskId(one, to_utc(at), self.registry[one].zone))
+            self._planned_view(TaskId(one, to_utc(at), self.registry[one].zone), pauses)
             for at, one in nsmallest(_NEXT, coming)
         ]
 
@@ -406,6 +505,16 @@ def _in_order(registry: Registry, at: int, names: list[str]) -> Iterator[str]:
             open_upstreams[downstream] -= 1
             if not open_upstreams[downstream]:
                 heappush(free, downstream)
+
+
+def _state(text: str | None) -> TaskState | None:
+    if text is None:
+        return None
+    try:
+        return TaskState(text)
+    except ValueError:
+        states = ", ".join(TaskState)
+        raise SchedulerError(f"there is no state {quoted(text)} (there are {states})") from None
 
 
 def _size(path: Path) -> int:

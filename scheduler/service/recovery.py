@@ -61,6 +61,7 @@ def restored(store: Reader, old: Registry, new: Registry, now: datetime) -> Snap
         ended=tuple(task for task in tasks.values() if task.state.is_end),
         runs=tuple(runs.values()),
         ahead=store.ahead(),
+        pauses=store.pauses(),
     )
 
 
@@ -128,7 +129,7 @@ def last_registry(store: Reader) -> Registry | None:
     )
     if reading.errors or examine(reading.routines).errors:
         return None
-    return Registry(reading.routines, timezone=reading.timezone)
+    return Registry(reading.routines, timezone=reading.timezone, pools=reading.pools)
 
 
 class KeptFiles(RegistryFiles):

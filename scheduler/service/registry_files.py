@@ -10,6 +10,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from scheduler.errors import Problem, RegistryError, SchedulerError
@@ -18,6 +19,7 @@ from scheduler.registry.reader import read_registry
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Routine, VariableFile
 from scheduler.service.config import machine_timezone, plain_path
+from scheduler.zones import to_instant
 
 _STATICS = "{statics}/"
 _VENVS = (".venv", "venv")
@@ -100,12 +102,13 @@ def check_registry(
     *,
     with_files: bool = False,
     python: str | None = None,
+    around: datetime | None = None,
 ) -> CheckReport:
     """Return all that is wrong, or surprising, in a registry file; never raise for its content.
 
     ``with_files`` looks also for the scripts, interpreters, folders and environment files that it
     names; ``python`` is the interpreter that config.cfg gives.  What is missing then is an error,
-    but the registry can be loaded.
+    but the registry can be loaded.  ``around`` is now, for warnings of what the year after brings.
     """
     file, files = os.fspath(path), RegistryFiles()
     try:
@@ -117,19 +120,26 @@ def check_registry(
         reading = read_registry(
             data, file=file, files=files, timezone=timezone or machine_timezone()
         )
-        findings = examine(reading.routines)
+        findings = examine(reading.routines, around=None if around is None else to_instant(around))
     # What is said of a routine that lost an upstream may be wrong once that is mended.
     sure = (found for found in findings.errors if found.routine not in reading.doubtful)
     errors = [*reading.errors, *sure]
-    registry = None if errors else Registry(reading.routines, timezone=reading.timezone)
+    registry = (
+        None
+        if errors
+        else Registry(reading.routines, timezone=reading.timezone, pools=reading.pools)
+    )
     if with_files:
         errors += _missing_files(reading.routines, python)
     return CheckReport(
         names=reading.names,
         errors=_in_order(errors, file),
-        warnings=(
-            *reading.warnings,
-            *(found for found in findings.warnings if found.routine not in reading.doubtful),
+        warnings=_in_order(
+            [
+                *reading.warnings,
+                *(found for found in findings.warnings if found.routine not in reading.doubtful),
+            ],
+            file,
         ),
         registry=registry,
         sources=reading.sources,

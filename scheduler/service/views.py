@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from scheduler.engine.states import TaskState
-from scheduler.engine.task import Attempt, SkippedRun, Task, TaskId
+from scheduler.engine.task import Attempt, Pause, SkippedRun, Task, TaskId
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Routine
 from scheduler.registry.words import trigger_in_words
@@ -23,8 +23,8 @@ def in_zone(moment: datetime | None, zone: str) -> str | None:
     return None if moment is None else moment.astimezone(zone_named(zone).info).isoformat()
 
 
-def task_view(task: Task, log_of: LogOf) -> View:
-    """Return a task as plain data."""
+def task_view(task: Task, log_of: LogOf, *, stale: TaskId | None = None) -> View:
+    """Return a task as plain data; ``stale`` is what has been redone since it succeeded."""
     zone = task.id.zone
     return {
         "task": str(task.id),
@@ -36,6 +36,9 @@ def task_view(task: Task, log_of: LogOf) -> View:
         "origin": task.origin.value,
         "root": None if task.root is None else str(task.root),
         "cover": None if task.cover is None else str(task.cover),
+        "stale": None if stale is None else str(stale),
+        "retry_at": in_zone(task.retry_at, zone),
+        "is_overdue": task.is_overdue,
         "planned_at": in_zone(task.planned_at, zone),
         "changed_at": in_zone(task.changed_at, zone),
         "stand_ins": [[str(asked), str(given)] for asked, given in task.stand_ins],
@@ -52,6 +55,8 @@ def _attempt_view(id: TaskId, attempt: Attempt, log_of: LogOf) -> View:
         "code": attempt.code,
         "signal": attempt.signal,
         "error": attempt.error,
+        "peak_memory": attempt.peak_memory,
+        "cpu_time": attempt.cpu_time,
         "log": str(log_of(id, attempt.number)),
     }
 
@@ -71,8 +76,23 @@ def run_view(run: SkippedRun) -> View:
     }
 
 
+def pause_view(pause: Pause, zone: str) -> View:
+    """Return a pause as plain data, its times in the zone."""
+    return {
+        "scope": pause.scope.value,
+        "name": pause.name,
+        "since": in_zone(pause.since, zone),
+        "until": in_zone(pause.until, zone),
+    }
+
+
 def routine_view(
-    routine: Routine, *, following: datetime | None, last: View | None, known_since: datetime | None
+    routine: Routine,
+    *,
+    following: datetime | None,
+    last: View | None,
+    known_since: datetime | None,
+    pause: Pause | None = None,
 ) -> View:
     """Return a routine as plain data, with its next instant and its last task."""
     return {
@@ -95,14 +115,17 @@ def routine_view(
         "tags": list(routine.tags),
         "description": routine.description,
         "known_since": in_zone(known_since, routine.zone),
+        "paused": None if pause is None else pause_view(pause, routine.zone),
     }
 
 
-def planned_view(registry: Registry, id: TaskId) -> View:
-    """Return a task to come as plain data (SPEC 6, ``plan --json``)."""
+def planned_view(registry: Registry, id: TaskId, pause: Pause | None = None) -> View:
+    """Return a task to come as plain data (SPEC 6), with the pause that holds it, if one does."""
+    paused: View = {} if pause is None else {"paused": pause_view(pause, id.zone)}
     return {
         "task": str(id),
         "routine": id.routine,
         "instant": in_zone(id.instant, id.zone),
         "waits_for": [str(one) for one in registry.waits_for(id.routine, id.instant)],
+        **paused,
     }

@@ -24,12 +24,14 @@ from scheduler.service.launches import Launcher
 from scheduler.service.queries import Answers, Identity
 from scheduler.service.recovery import end_lost_attempts, last_registry, restored
 from scheduler.service.registry_files import CheckReport, check_registry
+from scheduler.service.reloading import Loaded, Reloading, ReloadOnChange
 from scheduler.service.store.protocol import Source, Store
 
 if TYPE_CHECKING:
     from scheduler.service.clock import Clock
     from scheduler.service.inbox import Inbox
     from scheduler.service.loop import Item, Loop
+    from scheduler.service.notify import Notifier
 
 log = logging.getLogger(__name__)
 
@@ -116,10 +118,17 @@ class Scheduler:
             now=clock.now,
             is_stopping=lambda: loop.is_stopping,
         )
+        notifier = _notifier(settings, options, answers, inbox)
+        reloading = room.reloading
+        reloading.tell(lambda now, notices: answers.adopt(now.registry, notices))
+        on_change = ReloadOnChange(reloading, inbox.put) if settings.reload_on_change else None
         app = make_app(
             token=token,
             inbox=inbox,
-            answers=answers.by_verb(),
+            answers={
+                **answers.by_verb(),
+                "reload": lambda _: reloading.preview(answers.store, clock.now()),
+            },
             version=_version(),
             host=settings.http_host,
         )
@@ -129,11 +138,22 @@ class Scheduler:
         answers.identity = replace(answers.identity, address=f"http://{settings.http_host}:{port}")
         try:
             with on_signals(inbox, settings.stop_timeout):
+                if notifier is not None:
+                    answers.notices = lambda: notifier.notices
+                    loop.show_to(notifier)
                 room.begin()
+                if notifier is not None:
+                    notifier.start()
                 store.keep_sources(loaded.sources, settings.timezone)
+                if on_change is not None:
+                    on_change.start()
                 told(self._banner(instance, loaded, answers, [one.task for one in room.lost]))
                 loop.run()
         finally:
+            if on_change is not None:
+                on_change.stop()
+            if notifier is not None:
+                notifier.close()
             room.executor.close()
             server.stop()
             inbox.close()
@@ -181,15 +201,6 @@ class Scheduler:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A registry to run, and what there is to say of it."""
-
-    registry: Registry
-    sources: tuple[Source, ...]
-    notices: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRoom:
     """The loop and all that it drives: a scheduler but for its doors to the outside."""
 
@@ -197,6 +208,7 @@ class EngineRoom:
     inbox: "Inbox[Item]"
     executor: Executor
     launcher: Launcher
+    reloading: Reloading
     lost: list[AttemptLost]  # what ran when the last scheduler died
     started: SchedulerStarted
 
@@ -242,6 +254,9 @@ def built(
     lost = end_lost_attempts(store, old, now, name=options.name, database=launcher.database)
     snapshot = restored(store, old, loaded.registry, now)
     limits = Limits(max_running=settings.max_running, late=os.cpu_count() or 1)
+    reloading = Reloading(settings, loaded)
+    # A venv may have come or gone with the change.
+    reloading.tell(lambda loaded, notices: launcher.venvs.clear())
     executor = local_executor(
         lambda task, attempt, exit_: inbox.put(AttemptEnded(task=task, attempt=attempt, exit=exit_))
     )
@@ -253,12 +268,14 @@ def built(
         clock=clock,
         inbox=inbox,
         chores=Chores(settings, store).due,
+        reloading=reloading,
     )
     return EngineRoom(
         loop=loop,
         inbox=inbox,
         executor=executor,
         launcher=launcher,
+        reloading=reloading,
         lost=lost,
         started=SchedulerStarted(
             at=max(now, clock.now()),
@@ -266,6 +283,26 @@ def built(
             fresh=options.fresh,
             assume_done=options.assume_done,
         ),
+    )
+
+
+def _notifier(
+    settings: Settings, options: StartOptions, answers: Answers, inbox: "Inbox[Item]"
+) -> "Notifier | None":
+    """Return what tells of incidents; None where nobody wants to be told, and in test mode."""
+    if not settings.notify_command or options.mode == "test":
+        return None
+    from scheduler.service.loop import NoteToKeep
+    from scheduler.service.notify import INCIDENTS_NOTE, Notifier, Teller
+
+    return Notifier(
+        Teller(settings.notify_command, scheduler=options.name, directory=settings.root_directory),
+        scheduler=options.name,
+        store=answers.store,
+        registry=lambda: answers.registry,
+        log_of=answers.log_of,
+        now=answers.now,
+        keep=lambda text: inbox.put(NoteToKeep(key=INCIDENTS_NOTE, value=text)),
     )
 
 

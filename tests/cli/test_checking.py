@@ -14,7 +14,7 @@ from scheduler.errors import Problem
 
 GOOD = """\
 <registry timezone="Europe/Paris">
-  <job name="load" script="load.py" schedule="0 2 * * *"/>
+  <job name="load" script="load.py" schedule="0 5 * * *"/>
   <job name="report" script="load.py" depends_on="load"/>
 </registry>
 """
@@ -127,12 +127,12 @@ def test_without_a_config_one_line_says_what_to_give(capsys: pytest.CaptureFixtu
 def test_schedules_of_an_older_folder_whose_days_change_are_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "registry.xml").write_text(GOOD.replace("0 2 * * *", "0 2 * * 0"))
+    (folder / "registry.xml").write_text(GOOD.replace("0 5 * * *", "0 5 * * 0"))
     assert found(capsys)["warnings"] == []
     (folder / "config.cfg").write_text("[DEFAULT]\n[SESSION]\nsession = 1\n")
     (warning,) = found(capsys)["warnings"]
     assert (warning["routine"], warning["line"]) == ("load", 2)
-    assert "0 2 * * 1" in str(warning["message"])
+    assert "0 5 * * 1" in str(warning["message"])
     assert "--accept_cron_days" in str(warning["hint"])
 
 

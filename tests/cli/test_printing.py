@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler.cli.printing import Page, Style, clean, cut, page_of, styled, table, width_of
+from scheduler.cli.printing import (
+    Page,
+    Style,
+    clean,
+    cut,
+    page_of,
+    progress_bar,
+    styled,
+    table,
+    width_of,
+)
 from scheduler.cli.times import distance_in_words, length_in_words, moment_in_words
 
 PIPE = Page()
@@ -48,6 +58,21 @@ def test_a_terminal_gets_what_fits_and_a_pipe_gets_all() -> None:
     assert width_of(table([row], Page(width=40))[0]) == 40
     # The last column keeps something, however narrow the window.
     assert table([row], Page(width=5)) == ["  load  exit code 1: ValueE…"]
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "filled"), [(0, 4, 0), (1, 4, 10), (4, 4, 40), (0, 0, 40)]
+)
+def test_a_bar_is_filled_by_what_is_done(done: int, total: int, filled: int) -> None:
+    line = progress_bar(done, total, "1 running", Page(width=80))
+    bar = "#" * filled + "." * (40 - filled)
+    assert line.rstrip() == f"\r[{bar}]  {done}/{total}  1 running".rstrip()
+
+
+@pytest.mark.parametrize("width", [30, 40, 80, 200])
+def test_a_bar_covers_the_line_that_it_is_drawn_over(width: int) -> None:
+    line = progress_bar(3, 7, "2 running, 1 without success", Page(width=width))
+    assert width_of(line.removeprefix("\r")) == width - 1
 
 
 @pytest.mark.parametrize(

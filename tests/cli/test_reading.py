@@ -1,18 +1,27 @@
 """The verbs that read: whom they ask, live or down, and what they say where nothing is known."""
 
+import csv
+import io
 import json
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from scheduler.cli.main import main
+from scheduler.engine.commands import RecordTask
+from scheduler.engine.states import TaskState
 from scheduler.errors import SchedulerError
 from scheduler.service.instance import claim
-from tests.support.cli_views import a_plan, a_status
+from scheduler.service.store.sqlite import SqliteStore
+from tests.support.builders import a_task as record_of
+from tests.support.builders import an_id
+from tests.support.cli_views import a_plan, a_run, a_status, a_task, an_attempt
 from tests.support.served import DEADLINE, Served
 
 LOAD = "load.2026-10-01T02:00:00"
@@ -54,8 +63,24 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("history", "history", {"limit": "50"}),
         ("history load --limit 5", "history", {"routine": "load", "limit": "5"}),
         (f"history {LOAD}", "history", {"task": LOAD, "limit": "50"}),
+        (
+            "history --state failed --since 2026-10-01 --until=2026-10-02T00:00",
+            "history",
+            {
+                "state": "failed",
+                "since": "2026-10-01",
+                "until": "2026-10-02T00:00",
+                "limit": "50",
+            },
+        ),
         ("plan --from 2026-10-01", "plan", {"from": "2026-10-01"}),
         ("plan load --to=2026-10-01", "plan", {"to": "2026-10-01", "routine": "load"}),
+        ("plan --expected", "plan", {"expected": "yes"}),
+        (
+            "plan --if=a-fails --if=b-fails",
+            "plan",
+            {"if": "a-fails,b-fails"},
+        ),
         ("logs load --attempt 2", "logs", {"routine": "load", "attempt": "2", "offset": "0"}),
     ],
 )
@@ -206,6 +231,83 @@ def test_a_broken_registry_is_told_problem_by_problem(
     (folder / "registry.xml").write_text('<registry>\n<job name="a"/>\n<jbo/>\n</registry>')
     lines = complaint(capsys, "plan", "--registry", "registry.xml").splitlines()
     assert [line.split(":")[:2] for line in lines] == [["registry.xml", "2"], ["registry.xml", "3"]]
+
+
+# -- history as CSV ------------------------------------------------------------------------------
+
+
+def test_history_as_csv_has_a_line_an_attempt(
+    served: Served, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    asked: list[dict[str, str]] = []
+    failed = an_attempt(code=1, error='ValueError: "a",\nb', cpu_time=0.25)
+    twice = [failed, an_attempt(number=2, peak_memory=12_000_000)]
+    fates = [a_task(attempts=twice), a_task(state="cancelled", reason="by hand"), a_run(cover=None)]
+
+    def answer(parameters: Mapping[str, str]) -> object:
+        asked.append(dict(parameters))
+        return {"fates": fates}
+
+    served.answers["history"] = answer
+    assert main(["history", "--csv"]) == 0
+    assert asked == [{"limit": "10000"}]
+    text = capfdbinary.readouterr().out.decode()
+    assert text.count("\r\n") == 5 and '"ValueError: ""a"",\nb"' in text
+    first, second, cancelled, run = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    assert [first["number"], second["number"], cancelled["number"]] == ["1", "2", ""]
+    assert first["task"] == second["task"] == "load.2026-11-23T02:00:00"
+    assert (first["error"], first["cpu_time"], first["code"]) == (failed["error"], "0.25", "1")
+    assert (second["peak_memory"], second["cpu_time"], second["code"]) == ("12000000", "", "0")
+    assert (cancelled["state"], cancelled["reason"]) == ("cancelled", "by hand")
+    assert run["task"] == "load.2026-11-23T02:00:00"
+    assert (run["last"], run["count"], run["state"]) == ("load.2026-11-23T09:00:00", "8", "skipped")
+    assert run["changed_at"] == "2026-11-23T10:00:00+01:00"
+
+
+def test_history_as_csv_of_nothing_is_the_header(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.answers["history"] = lambda _: {"fates": []}
+    assert main(["history", "--csv", "--limit", "1"]) == 0
+    assert capsys.readouterr().out.startswith("task,last,count,routine,")
+    assert "give one of them" in complaint(capsys, "history", "--csv", "--json")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--since yesterday", "'yesterday' is not a moment"),
+        ("--until 2026-10-25T02:30", "occurs twice in Europe/Paris"),
+        (f"{LOAD} --state failed", "state does not go with one task"),
+        ("--state lost", "invalid choice: 'lost'"),
+    ],
+)
+def test_a_filter_of_history_that_makes_no_sense_is_refused(
+    words: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    SqliteStore(folder / "scheduler.db").close()
+    error = complaint(capsys, "history", *words.split())
+    assert said in error and error.count("\n") == 1
+
+
+def test_history_is_filtered_from_the_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(SqliteStore(folder / "scheduler.db")) as store:
+        states = (TaskState.FAILED, TaskState.SUCCEEDED, TaskState.FAILED)
+        for day, state in enumerate(states, 1):
+            task = record_of(an_id(f"load.2026-10-0{day}T02:00:00", "Europe/Paris"), state)
+            store.apply([RecordTask(task=task)])
+
+    def found(*words: str) -> list[str]:
+        assert main(["history", *words, "--json"]) == 0
+        return [fate["task"] for fate in json.loads(capsys.readouterr().out)["fates"]]
+
+    last = "load.2026-10-03T02:00:00"
+    assert found("--state", "failed") == [last, LOAD]
+    assert found("load", "--since", "2026-10-03") == [last]
+    assert found("--since", "2026-10-01T02:00", "--until", "2026-10-02T02:00") == [LOAD]
+    assert found("--state", "running") == []
 
 
 # -- logs ----------------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 import re
 from datetime import UTC, datetime
 
+import pytest
+
 from scheduler.cli.answers import HistoryView, WhyView
+from scheduler.cli.history import history_lines, size_in_words, task_lines
 from scheduler.cli.planning import plan_lines
 from scheduler.cli.printing import Page
-from scheduler.cli.reading import history_lines, list_lines, task_lines, why_lines
+from scheduler.cli.reading import list_lines, why_lines
 from scheduler.cli.status import status_lines
 from tests.support.cli_views import (
     a_plan,
@@ -79,6 +82,23 @@ def test_each_section_stands_under_its_title_with_its_count() -> None:
         "  scheduler execute --unknown",
         "",
         f"To see why, and what mends it: scheduler why {REPORT}",
+    ]
+
+
+def test_what_is_paused_or_stale_comes_with_its_command() -> None:
+    until = {"scope": "tag", "name": "night", "since": "", "until": "2026-11-23T13:00:00+01:00"}
+    endless = {"scope": "all", "name": "", "since": "", "until": None}
+    stale = a_task(REPORT, stale=LOAD)
+    lines = status_lines(a_status(pauses=[endless, until], stale=[stale]), PIPE, NOON)
+    assert lines[3:] == [
+        "Paused (2)",
+        "  all routines  until resumed        scheduler resume --all",
+        "  tag night     until 13:00, in 3 h  scheduler resume --tag night",
+        "",
+        "Stale (1)",
+        f"  {REPORT}  {LOAD} has been redone since",
+        "",
+        "To bring what is stale up to date: scheduler execute --stale",
     ]
 
 
@@ -182,7 +202,7 @@ def test_why_walks_down_to_the_root_and_names_the_command() -> None:
 
 
 def test_history_shows_tasks_and_runs_of_skipped_instants() -> None:
-    twice = [an_attempt(), an_attempt(number=2)]
+    twice = [an_attempt(), an_attempt(number=2, cpu_time=1.85, peak_memory=9_649_999)]
     view: HistoryView = {
         "fates": [
             a_task(state="failed", reason="exit code 1", attempts=twice),
@@ -191,8 +211,8 @@ def test_history_shows_tasks_and_runs_of_skipped_instants() -> None:
         ]
     }
     assert [cells(line) for line in history_lines(view, PIPE, NOON)] == [
-        ["task", "state", "since", "took", "attempts", "reason"],
-        [LOAD, "failed", "02:00", "5 s", "2", "exit code 1"],
+        ["task", "state", "since", "took", "CPU", "memory", "attempts", "reason"],
+        [LOAD, "failed", "02:00", "5 s", "1 s", "9.6 MB", "2", "exit code 1"],
         [
             f"{LOAD} … 2026-11-23T09:00:00 (8)",
             "skipped",
@@ -201,7 +221,7 @@ def test_history_shows_tasks_and_runs_of_skipped_instants() -> None:
         ],
         [LOAD, "skipped", "10:00", "disabled"],
     ]
-    assert history_lines({"fates": []}, PIPE, NOON) == ["Nothing has been recorded yet."]
+    assert history_lines({"fates": []}, PIPE, NOON) == ["Nothing has been recorded."]
 
 
 def test_the_history_of_a_task_shows_each_attempt() -> None:
@@ -214,7 +234,7 @@ def test_the_history_of_a_task_shows_each_attempt() -> None:
             an_attempt(outcome="lost", code=None),
             an_attempt(number=2, outcome="killed", code=None, signal="SIGTERM"),
             an_attempt(number=3, code=3, error="ValueError: no rows"),
-            an_attempt(number=4, outcome=None, ended_at=None, code=None),
+            an_attempt(number=4, outcome=None, ended_at=None, code=None, cpu_time=0.012),
         ],
     )
     lines = task_lines({"fates": [task]}, PIPE, NOON)
@@ -223,12 +243,32 @@ def test_the_history_of_a_task_shows_each_attempt() -> None:
         "  covered by load.2026-11-23T03:00:00",
         "  rates.2026-11-02T00:00:00 stood in for rates.2026-11-01T00:00:00",
     ]
-    assert [cells(line)[3] for line in lines[4:]] == [
+    assert cells(lines[3]) == ["attempt", "started", "took", "CPU", "outcome", "log"]
+    assert cells(lines[7])[3] == "12 ms"
+    assert [cells(line)[-2] for line in lines[4:]] == [
         "lost",
         "killed, SIGTERM",
         "exit code 3, ValueError: no rows",
         "runs",
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0.0 KB"),
+        (850_000, "850 KB"),
+        (999_499, "999 KB"),
+        (999_500, "1.0 MB"),
+        (9_649_999, "9.6 MB"),
+        (9_950_000, "10 MB"),
+        (123_456_789, "123 MB"),
+        (2_100_000_000, "2.1 GB"),
+        (4_000_000_000_000, "4000 GB"),
+    ],
+)
+def test_a_size_has_two_digits_or_more(size: int, words: str) -> None:
+    assert size_in_words(size) == words
 
 
 def test_a_plan_says_what_each_task_waits_for() -> None:
@@ -240,3 +280,18 @@ def test_a_plan_says_what_each_task_waits_for() -> None:
         " rates.2026-11-01T00:00:00",
     ]
     assert plan_lines([], PIPE, NOON) == ["Nothing is planned in that time."]
+
+
+def test_a_plan_says_what_is_expected_of_each_task() -> None:
+    runs, stands = a_plan(LOAD), a_plan("report.2026-11-23T11:00:00")
+    runs["expected_start"], runs["expected_end"] = (
+        "2026-11-23T02:00:00+01:00",
+        "2026-11-24T02:20:00+01:00",
+    )
+    runs["expected_state"] = "succeeded"
+    stands["expected_state"], stands["expected_reason"] = "blocked", "load failed"
+    assert plan_lines([runs, stands], PIPE, NOON) == [
+        "  task                                 starts  ends",
+        "  load.2026-11-23T02:00:00    8 h ago  02:00   2026-11-24 02:20",
+        "  report.2026-11-23T11:00:00  in 1 h                             blocked: load failed",
+    ]

@@ -11,8 +11,9 @@ import pytest
 from scheduler import __version__
 from scheduler.cli.main import main
 from scheduler.cli.tree import make_parser, parse
-from scheduler.cli.verbs import VERBS, Verb
+from scheduler.cli.verbs import STATES, VERBS, Verb
 from scheduler.cli.words import Target, target_of, with_underscores
+from scheduler.engine.states import TaskState
 
 ROOT = Path(__file__).resolve().parents[2]
 VERB_NAMES = [verb.name for verb in VERBS]
@@ -77,13 +78,16 @@ def test_words_may_stand_on_both_sides_of_an_option() -> None:
         ("strat", "there is no verb 'strat' (did you mean 'start'?)"),
         ("xyzzy", "there is no verb 'xyzzy' (see scheduler --help)"),
         ("--scheduler_name night status", "the verb comes first: scheduler VERB"),
-        ("pause load", "pause is not yet supported"),
+        ("init", "init is not yet supported"),
+        ("pause", "pause takes one of: a routine, --tag TAG, --all"),
+        ("resume load --all", "resume takes one of"),
+        ("backfill load", "backfill takes a routine and --from TIME"),
         ("backup", "backup is not yet supported"),
         ("stop --detach", "stop --detach is not yet supported"),
-        ("status --watch", "status --watch is not yet supported"),
-        ("execute --stale", "execute --stale is not yet supported"),
-        ("execute load --downstream", "execute --downstream is not yet supported"),
-        ("plan --if=x", "plan --if is not yet supported"),
+        ("execute --stale --failed", "execute takes one of"),
+        ("execute --stale --downstream", "--stale includes what rests on stale tasks"),
+        ("execute load --downstream", "--downstream takes a task, such as load.2026"),
+        ("plan --if=", "argument --if: its value is empty"),
         ("status --jsn", "status has no option '--jsn' (did you mean '--json'?)"),
         ("status --sched night", "status has no option '--sched'"),
         ("status -x", "status has no option '-x' (see scheduler status --help)"),
@@ -209,3 +213,7 @@ def test_closed_streams_are_no_trouble(words: str, code: int) -> None:
     command = f'"{sys.executable}" "{ROOT / "scheduler.py"}" {words}'
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def test_the_states_that_history_takes_are_those_of_the_engine() -> None:
+    assert list(STATES) == [state.value for state in TaskState]

@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 2, 2, tzinfo=UTC)
 
 # cause: states in which it can come -> state that follows
 TABLE = """
-planned: none -> waiting
+planned: none succeeded failed cancelled skipped -> waiting
 asked: none waiting blocked ready succeeded failed cancelled skipped -> ready
 needs met: waiting blocked -> ready
 needs open: waiting blocked ready -> waiting
@@ -22,6 +22,13 @@ needs lost: waiting blocked ready -> blocked
 not needed: waiting blocked ready -> skipped
 covered: waiting blocked ready -> skipped
 started: ready -> running
+paused: waiting blocked ready -> waiting
+too late: waiting blocked ready -> skipped
+gave up: waiting blocked ready -> skipped
+waited in vain: waiting blocked ready -> failed
+retry: running -> waiting
+retry due: waiting -> ready
+timed out: running -> failed
 exited well: running -> succeeded
 nothing to do: running -> skipped
 exited badly: running -> failed

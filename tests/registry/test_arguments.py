@@ -1,5 +1,6 @@
 """The words after a script's name."""
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from scheduler.registry.arguments import (
     ArgumentValues,
     format_arguments,
+    instant_field,
     read_arguments,
     split_arguments,
 )
@@ -129,6 +131,28 @@ def test_a_value_never_makes_another_word() -> None:
         attempt=1,
     )
     assert format_arguments(read_arguments("x {routine}"), values) == ("x", "a 'b {attempt}")
+
+
+def test_the_nominal_instant_is_the_instant_unless_a_holiday_moved_it() -> None:
+    words = read_arguments("{nominal:%d} {instant:%d}")
+    assert format_arguments(words, VALUES) == ("01", "01")
+    moved = replace(VALUES, nominal=datetime(2026, 9, 29, 2, 30, tzinfo=PARIS))
+    assert format_arguments(words, moved) == ("29", "01")
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("--day {instant:%Y-%m-%d}", "instant"),
+        ("{routine} {previous_instant} {instant}", "previous_instant"),
+        ("x{nominal}", "nominal"),
+        ("{since} {instant}", None),
+        ("{{instant}} {routine}", None),
+        ("", None),
+    ],
+)
+def test_which_field_tells_a_task_its_own_instant(text: str, field: str | None) -> None:
+    assert instant_field(read_arguments(text)) == field
 
 
 @given(st.text(alphabet="ab {}'\":%YQ-0.!r\\instaep") | st.text())

@@ -7,6 +7,8 @@ import pytest
 
 from scheduler.cron import Schedule
 from scheduler.errors import SchedulerError
+from scheduler.registry.calendars import Calendar, CalendarSchedule, OnHoliday
+from scheduler.registry.deadlines import Deadline
 from scheduler.registry.reader import Reading
 from scheduler.registry.routine import (
     Backlog,
@@ -44,13 +46,24 @@ def test_each_attribute_has_its_field() -> None:
     assert the_routine(
         """<job name="report" script="jobs/report.py" schedule="30 2 * * *" timezone="Asia/Tokyo"
                 arguments="--day '{instant:%Y %m}' {{x}}" python=".venv/bin/python" directory=".."
+                retries="3" retry_delay="1m" retry_backoff="1.5" timeout="1h" start_by="+2h"
+                due_by="06:30" priority="-5" calendar="JP" on_holiday="after"
                 grace="1m30s" skip_exit="99" backlog="all" overlap="yes" enabled="false"
                 description="Reports &amp; sums" tags="daily, money,daily"/>"""
     ) == Routine(
         name="report",
         script="/data/jobs/report.py",
-        schedule=Schedule("30 2 * * *", "Asia/Tokyo"),
+        schedule=CalendarSchedule("30 2 * * *", "Asia/Tokyo", Calendar(name="JP"), OnHoliday.AFTER),
         zone="Asia/Tokyo",
+        retries=3,
+        retry_delay=timedelta(minutes=1),
+        retry_backoff=1.5,
+        timeout=timedelta(hours=1),
+        start_by=Deadline(length=timedelta(hours=2)),
+        due_by=Deadline(time=6 * 3600 + 30 * 60),
+        priority=-5,
+        calendar=Calendar(name="JP"),
+        on_holiday=OnHoliday.AFTER,
         arguments=("--day", "{instant:%Y %m}", "{{x}}"),
         python="/data/.venv/bin/python",
         directory="/",

@@ -79,6 +79,9 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         [http]
         host = localhost
         port = 4711
+
+        [notify]
+        command = tell --loud
         """,
     )
     assert settings == Settings(
@@ -98,6 +101,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         log_size_per_attempt=64_000,
         http_host="localhost",
         http_port=4711,
+        notify_command=("tell", "--loud"),
     )
 
 
@@ -203,7 +207,13 @@ def test_a_python_that_is_a_word_is_looked_up(tmp_path: Path) -> None:
         ("[Scheduler]\n", "1: unknown section [Scheduler] (did you mean [scheduler]?)"),
         ("[default]\n", "1: unknown section [default] (did you mean [DEFAULT]?)"),
         ("[xyzzy]\na = b", "1: unknown section [xyzzy]"),
-        ("[notify]\nto = me", "1: section [notify] is not yet supported (take it out)"),
+        ("[notify]\nto = me", "2: unknown setting 'to' in [notify]"),
+        (
+            "[notify]\ncommand = mail 'me",
+            """2: command: arguments "mail 'me": the ' at character 6 is never closed"""
+            " (close it, or put it into quotes of the other kind)",
+        ),
+        ("[notify]\ncommand = ''", "2: command: \"''\" names no program to run"),
         ("[executor]", "1: section [executor] is not yet supported (take it out)"),
         (
             "\n\nregistry = x",
@@ -277,6 +287,24 @@ def test_a_mistake_is_named_with_its_line_and_the_way_out(
 def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
     (problem,) = problems_of(tmp_path, "[DEFAULT]\n\nroot_directory = nowhere\n")
     assert problem.startswith(f"3: root_directory: there is no folder '{tmp_path}/nowhere'")
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("mail -s 'it failed' me@example.org", ("mail", "-s", "it failed", "me@example.org")),
+        ("bin/tell.sh one", ("{root}/bin/tell.sh", "one")),
+        ("/usr/bin/tell", ("/usr/bin/tell",)),
+        ("tell 50%%", ("tell", "50%")),
+    ],
+)
+def test_the_command_that_is_told_is_split_without_a_shell(
+    tmp_path: Path, command: str, expected: tuple[str, ...]
+) -> None:
+    settings = settings_of(tmp_path, f"[notify]\ncommand = {command}\n")
+    assert settings.notify_command == tuple(
+        word.replace("{root}", str(tmp_path)) for word in expected
+    )
 
 
 def test_all_mistakes_are_named_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scheduler.service.executors.cost import largest_so_far
 from scheduler.service.executors.local import LocalExecutor
 from scheduler.service.executors.process_tree import Marker, end_lost, tree_of
 from scheduler.service.executors.protocol import Exit, Launch, LaunchError, Started
@@ -72,6 +73,10 @@ class World:
         return self.executor.start(self.launch(body, **further))  # type: ignore[arg-type]
 
     def end(self) -> Exit:
+        """Wait for the next report; what it cost is left out, as no two attempts cost the same."""
+        return replace(self.end_with_cost(), peak_memory=None, cpu_time=None)
+
+    def end_with_cost(self) -> Exit:
         """Wait for the next report."""
         return self.reports.get(timeout=LONG)[2]
 
@@ -175,8 +180,8 @@ def test_attempts_that_run_side_by_side_are_told_apart(world: World) -> None:
     ]
     for launch in launches:
         world.executor.start(launch)
-    reports = sorted(world.reports.get(timeout=LONG)[1:] for _ in launches)
-    assert reports == [(n, Exit(code=n)) for n in range(1, 9)]
+    reports = [world.reports.get(timeout=LONG) for _ in launches]
+    assert sorted((n, exit_.code) for _, n, exit_ in reports) == [(n, n) for n in range(1, 9)]
 
 
 def test_a_start_names_the_process_so_that_it_can_be_told_from_others(world: World) -> None:
@@ -459,6 +464,56 @@ def test_a_kill_of_what_has_ended_or_never_was_does_nothing(world: World) -> Non
     world.kill()
     assert world.run("") == Exit(code=0)
     world.kill(hard=True)
+
+
+# -- What it cost --------------------------------------------------------------------------------
+
+BURN = "import time\nwhile time.process_time() < 0.2: pass\n"
+BY_A_CHILD = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', {body!r}])"
+
+
+@posix_only
+@pytest.mark.parametrize("body", [BURN, BY_A_CHILD.format(body=BURN)], ids=["itself", "a child"])
+def test_processor_time_is_that_of_the_script_and_what_it_waited_for(
+    world: World, body: str
+) -> None:
+    world.start(body)
+    cpu_time = world.end_with_cost().cpu_time
+    assert cpu_time is not None and 0.2 <= cpu_time < LONG
+
+
+@posix_only
+@pytest.mark.parametrize("body", ["{fill}", BY_A_CHILD.format(body="{fill}")])
+def test_peak_memory_is_that_of_the_largest_process(world: World, body: str) -> None:
+    size = largest_so_far() + 50_000_000
+    world.start(body.format(fill=f'x = b"x" * {size}'))
+    peak = world.end_with_cost().peak_memory
+    assert peak is not None and size <= peak < 2 * size
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a child does not inherit the peak")
+@pytest.mark.parametrize(
+    ("body", "is_known"),
+    [
+        ("", True),
+        ("raise SystemExit(3)", True),
+        ("1 / 0", True),
+        ("import os; os._exit(0)", False),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", False),
+        (BY_A_CHILD.format(body=BURN), False),
+    ],
+)
+def test_the_peak_of_the_scheduler_is_not_taken_for_that_of_a_small_script(
+    world: World, body: str, is_known: bool
+) -> None:
+    ballast = bytearray(b"x" * 100_000_000)
+    world.start(body)
+    end = world.end_with_cost()
+    assert len(ballast) < largest_so_far()
+    assert end.cpu_time is not None
+    assert (end.peak_memory is not None) == is_known
+    if end.peak_memory is not None:
+        assert 2_000_000 < end.peak_memory < 60_000_000
 
 
 # -- What a scheduler that died has left ---------------------------------------------------------

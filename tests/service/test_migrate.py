@@ -3,15 +3,20 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scheduler.engine.commands import RecordTask
+from scheduler.engine.states import TaskState
+from scheduler.engine.task import Task
 from scheduler.errors import SchedulerError
 from scheduler.service.store import migrate
+from scheduler.service.store.rows import to_micros
 from scheduler.service.store.sqlite import SqliteReader, SqliteStore, has_ancestor_state
-from tests.support.builders import a_task
+from scheduler.zones import to_instant
+from tests.support.builders import a_task, at
 
 OPENERS: list[Callable[[Path], object]] = [SqliteStore, SqliteReader]
 
@@ -49,23 +54,69 @@ def test_a_migration_that_breaks_off_leaves_nothing_of_itself(
     before = run(path, "SELECT sql FROM sqlite_master")
     folder = tmp_path / "sql"
     folder.mkdir()
-    (folder / "0001_first.sql").write_text("not carried out again;", encoding="utf-8")
-    (folder / "0002_more.sql").write_text(
-        "CREATE TABLE more (x);  -- a comment\nINSERT INTO more VALUES (';');\nnonsense;\n",
-        encoding="utf-8",
-    )
+    for _, name in migrate.migrations():
+        (folder / f"{name}.sql").write_text("not carried out again;", encoding="utf-8")
+    number = migrate.newest() + 1
+    more = folder / f"{number:04}_more.sql"
+    whole = "CREATE TABLE more (x);  -- a comment\nINSERT INTO more VALUES (';');\n"
+    more.write_text(f"{whole}nonsense;\n", encoding="utf-8")
     monkeypatch.setattr(migrate, "FOLDER", folder)
     with pytest.raises(SchedulerError, match="nonsense"):
         SqliteStore(path)
     assert run(path, "SELECT sql FROM sqlite_master") == before
     with pytest.raises(SchedulerError, match="older version"):
         SqliteReader(path)
-    (folder / "0002_more.sql").write_text(
-        "CREATE TABLE more (x);  -- a comment\nINSERT INTO more VALUES (';');\n", encoding="utf-8"
-    )
+    more.write_text(whole, encoding="utf-8")
     SqliteStore(path).close()
     assert run(path, "SELECT x FROM more") == [(";",)]
-    assert run(path, "SELECT max(number) FROM migration") == [(2,)]
+    assert run(path, "SELECT max(number) FROM migration") == [(number,)]
+
+
+def test_a_database_of_the_first_schema_keeps_what_it_holds(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "s.db"
+    ended, running = a_task(), a_task("load.2026-10-01T03:00:00", TaskState.RUNNING)
+    make_first(path, ended, running)
+    with pytest.raises(SchedulerError, match="older version"):
+        SqliteReader(path)
+    with closing(SqliteStore(path)) as store:
+        assert store.task(ended.id) == replace(ended, tries=0)
+        assert store.task(running.id) == running
+        assert running.tries == 1
+        assert store.counts()[TaskState.RUNNING] == 1
+        assert store.pauses() == ()
+        changed = replace(running, retry_at=at("2026-10-01T04:00"), is_overdue=True, tries=2)
+        store.apply([RecordTask(task=changed)])
+        assert store.task(running.id) == changed
+    ((tries, retry_at, is_overdue),) = run(
+        path, "SELECT tries, retry_at, is_overdue FROM tasks WHERE state = 'running'"
+    )
+    assert (tries, retry_at, is_overdue) == (2, "2026-10-01T04:00:00.000Z", 1)
+    assert run(path, "SELECT peak_memory, cpu_time FROM attempts") == [(None, None)] * 2
+
+
+def make_first(path: Path, *tasks: Task) -> None:
+    """Make a database as the first version did, with these tasks."""
+    run(
+        path, *migrate.statements_of("0001_first"), "INSERT INTO migration VALUES (1, '0001_first')"
+    )
+    for task in tasks:
+        id, (attempt,) = task.id, task.attempts
+        key = f"'{id.routine}', {to_instant(id.instant)}"
+        moment = to_micros(task.changed_at)
+        end = "NULL" if attempt.ended_at is None else to_micros(attempt.ended_at)
+        outcome = "NULL" if attempt.outcome is None else f"'{attempt.outcome}'"
+        code = "NULL" if attempt.code is None else attempt.code
+        run(
+            path,
+            f"INSERT INTO task VALUES ({key}, 'UTC', '{task.state}', '{task.cause}',"
+            f" '{task.reason}', 'scheduled', {moment}, {moment}, {moment},"
+            " NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, 1)",
+            f"INSERT INTO attempt VALUES ({key}, 1, {to_micros(attempt.started_at)}, {end},"
+            f" {outcome}, {code}, NULL, NULL, NULL, NULL)",
+            f"UPDATE tally SET count = count + 1 WHERE state = '{task.state}'",
+        )
 
 
 @pytest.mark.parametrize("open_it", OPENERS)

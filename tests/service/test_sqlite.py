@@ -22,17 +22,19 @@ from scheduler.engine.commands import (
     ForgetRun,
     Record,
     RecordAhead,
+    RecordPause,
     RecordPlannedUntil,
     RecordRoutine,
     RecordRun,
     RecordTask,
 )
 from scheduler.engine.states import TaskState
+from scheduler.engine.task import PauseScope
 from scheduler.errors import StoreError
 from scheduler.service.store.memory import MemoryStore
 from scheduler.service.store.protocol import Reader, Store
 from scheduler.service.store.sqlite import SqliteReader, SqliteStore
-from tests.support.builders import a_routine_state, a_run, a_task, an_attempt, an_id, at
+from tests.support.builders import a_pause, a_routine_state, a_run, a_task, an_attempt, an_id, at
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 30.0
@@ -100,6 +102,7 @@ def records() -> st.SearchStrategy[Record]:
         NAMES,
         instants,
     )
+    pauses = st.builds(a_pause, st.sampled_from(PauseScope), NAMES, until=moments | st.none())
     states = st.builds(
         a_routine_state, NAMES, last_success=instants | st.none(), known_since=moments
     )
@@ -110,6 +113,7 @@ def records() -> st.SearchStrategy[Record]:
         | states.map(lambda state: RecordRoutine(state=state))
         | moments.map(lambda moment: RecordPlannedUntil(at=moment))
         | st.builds(lambda id, drop: RecordAhead(task=id, drop=drop), ids, st.booleans())
+        | st.builds(lambda one, drop: RecordPause(pause=one, drop=drop), pauses, st.booleans())
     )
 
 
@@ -121,6 +125,7 @@ def all_answers(reader: Reader) -> list[object]:
         reader.routines(),
         reader.live(),
         reader.ahead(),
+        reader.pauses(),
         reader.early(half),
         reader.failed(),
         reader.failed(half),
@@ -462,7 +467,7 @@ def test_each_question_is_answered_from_an_index(tmp_path: Path) -> None:
     # A scan is fine in the order of an index that holds only what matters, or in which a limit
     # ends it, and of tables that are small.
     fine = r"task USING INDEX|t USING INDEX|skipped USING INDEX|attempt USING (COVERING )?INDEX"
-    small = r"(t|name|tally|routine|ahead|planned|registry_source)$"
+    small = r"(t|name|tally|routine|ahead|pause|planned|registry_source)$"
     scans = [plan.removeprefix("SCAN ") for plan in plans if plan.startswith("SCAN")]
     assert [scan for scan in scans if not re.match(f"{fine}|{small}", scan)] == []
 
@@ -475,6 +480,7 @@ def test_anyone_can_read_the_views(tmp_path: Path) -> None:
             *record(1),
             RecordRun(run=a_run()),
             RecordRoutine(state=a_routine_state(last_success=at("2026-10-01"))),
+            RecordPause(pause=a_pause(PauseScope.TAG, "night", until=at("2026-10-02"))),
         ]
     )
     store.close()
@@ -489,3 +495,5 @@ def test_anyone_can_read_the_views(tmp_path: Path) -> None:
         assert run == ("2026-10-01T00:00:00Z", "2026-10-01T05:00:00Z", 6)
         (routine,) = database.execute("SELECT known_since, last_success FROM routines")
         assert routine == ("2026-10-01T00:00:00.000Z", "2026-10-01T00:00:00Z")
+        (pause,) = database.execute("SELECT * FROM pauses")
+        assert pause == ("tag", "night", "2026-10-01T00:00:00.000Z", "2026-10-02T00:00:00.000Z")

@@ -1,6 +1,7 @@
 """What every store must do, in a table of tests that each of them passes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,17 +10,27 @@ import pytest
 from scheduler.engine.commands import (
     ForgetRun,
     RecordAhead,
+    RecordPause,
     RecordPlannedUntil,
     RecordRoutine,
     RecordRun,
     RecordTask,
 )
 from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import Attempt, Origin, Outcome, RoutineState, SkippedRun, Task
+from scheduler.engine.task import (
+    Attempt,
+    Origin,
+    Outcome,
+    PauseScope,
+    RoutineState,
+    SkippedRun,
+    Task,
+)
 from scheduler.service.store.memory import MemoryStore
 from scheduler.service.store.protocol import Fate, Source, Store
 from scheduler.service.store.sqlite import SqliteStore
 from tests.support.builders import (
+    a_pause,
     a_process,
     a_routine_state,
     a_run,
@@ -76,6 +87,9 @@ A_FULL_TASK = a_task(
     root=an_id("rates.2026-10-01T00:00:00", "America/New_York"),
     by_hand=True,
     arguments="--day 'x' ☃",
+    tries=2,
+    retry_at=at("2026-10-25T07:30:00.000001"),
+    is_overdue=True,
     stand_ins=(
         (an_id("a.2026-10-01T00:00:00", "Europe/Paris"), an_id("a.2026-10-02T00:00:00")),
         (an_id("b 2.2026-10-01T00:00:00"), an_id("b 2.2026-10-03T00:00:00", "Asia/Tokyo")),
@@ -89,6 +103,8 @@ A_FULL_TASK = a_task(
             outcome=Outcome.KILLED,
             signal="SIGKILL",
             error="ValueError: 'naïve'",
+            peak_memory=2**40 + 1,
+            cpu_time=0.1 + 0.2,
         ),
         Attempt(number=3, started_at=at("2026-10-25T06:30:00.000007")),
     ),
@@ -106,6 +122,11 @@ A_FULL_TASK = a_task(
         a_task(reason="a name that is no Unicode: \udcff", arguments="\ud800", attempts=()),
         a_task(reason="a null: \0 and more", arguments=""),
         a_task(attempts=(Attempt(number=1, started_at=at("2026-10-01"), code=4294967295),)),
+        a_task(origin=Origin.BACKFILL, attempts=()),
+        *(
+            a_task(attempts=(replace(an_attempt(at("2026-10-01")), outcome=outcome, cpu_time=0.0),))
+            for outcome in Outcome
+        ),
     ],
     ids=lambda task: task.state,
 )
@@ -222,6 +243,18 @@ def test_tasks_to_cancel_ahead_are_remembered_and_dropped(store: Store) -> None:
     assert repr(store.ahead()) == repr((soon, late))
     store.apply([RecordAhead(task=soon, drop=True), RecordAhead(task=an_id(), drop=True)])
     assert store.ahead() == (late,)
+
+
+def test_pauses_are_remembered_replaced_and_dropped(store: Store) -> None:
+    everything = a_pause(until=at("2026-10-02T00:00:00.000001"))
+    tag = a_pause(PauseScope.TAG, "é 1")
+    routines = [a_pause(PauseScope.ROUTINE, name) for name in ("Zeta", "alpha", "é 1")]
+    store.apply([RecordPause(pause=pause) for pause in (tag, *routines[::-1], everything)])
+    assert repr(store.pauses()) == repr((everything, *routines, tag))
+    longer = a_pause(PauseScope.TAG, "é 1", until=at("2027-01-01"))
+    store.apply([RecordPause(pause=longer), RecordPause(pause=everything, drop=True)])
+    store.apply([RecordPause(pause=routines[2], drop=True)] * 2)
+    assert store.pauses() == (*routines[:2], longer)
 
 
 def test_notes_and_sources_are_replaced(store: Store) -> None:
@@ -385,6 +418,21 @@ def test_a_failure_matters_until_its_routine_has_succeeded_again(store: Store) -
     assert store.failed() == tuple(others)
     assert store.failed(at("2026-10-02")) == (*others, *failed[1:])
     assert store.failed(at("2026-10-02T00:00:00.1")) == tuple(failed[1:])
+
+
+def test_what_was_redone_succeeded_with_a_further_attempt(store: Store) -> None:
+    def tried(day: int, *codes: int, ends: int = 0) -> Task:
+        attempts = tuple(
+            an_attempt(at(f"2026-10-{day + ends:02d}T0{number}:00"), number=number, code=code)
+            for number, code in enumerate(codes, start=1)
+        )
+        state = TaskState.SUCCEEDED if not codes[-1] else TaskState.FAILED
+        return a_task(f"load.2026-10-{day:02d}T00:00:00", state, attempts=attempts)
+
+    again, late, once, failed = tried(1, 0, 0), tried(2, 1, 0, ends=7), tried(3, 0), tried(4, 0, 1)
+    keep(store, again, late, once, failed)
+    assert store.redone() == (late, again)
+    assert store.redone(1) == (late,)
 
 
 def test_durations_are_those_of_the_newest_successes(store: Store) -> None:

@@ -228,7 +228,10 @@ def test_the_api_describes_itself_and_fetches_nothing_from_elsewhere(port: int) 
     assert status == 200
     assert sorted(cast("dict[str, object]", document["paths"])) == sorted(
         f"/api/{verb}"
-        for verb in "ping status list why history plan logs stop execute cancel mark".split()
+        for verb in (
+            "ping status list why history plan grid logs stop execute cancel mark"
+            " pause resume reload backfill"
+        ).split()
     )
     assert document["info"] == {"title": "scheduler", "version": "1.2.3"}
     assert not {"date", "server"} & set(headers)
@@ -241,7 +244,12 @@ def test_the_api_describes_itself_and_fetches_nothing_from_elsewhere(port: int) 
     [
         ("/api/status", {}),
         ("/api/history?routine=load", {"routine": "load", "limit": "50"}),
+        (
+            "/api/history?state=failed&since=2026-10-01&until=2026-10-02",
+            {"state": "failed", "since": "2026-10-01", "until": "2026-10-02", "limit": "50"},
+        ),
         ("/api/plan?from=2026-10-01&if=load+fails", {"from": "2026-10-01", "if": "load fails"}),
+        ("/api/plan?expected=yes", {"expected": "yes"}),
         ("/api/logs?task=%C3%A9.x&attempt=2", {"task": "é.x", "attempt": "2", "offset": "0"}),
     ],
 )
@@ -288,11 +296,11 @@ def test_a_verb_that_changes_something_is_answered_by_the_loop(
 @pytest.mark.parametrize(
     ("verb", "body", "message"),
     [
-        ("execute", {}, "give exactly one of task, routine, failed, unknown"),
+        ("execute", {}, "give exactly one of task, routine, failed, unknown, stale"),
         (
             "execute",
             {"task": "a", "routine": "b"},
-            "give exactly one of task, routine, failed, unknown",
+            "give exactly one of task, routine, failed, unknown, stale",
         ),
         ("execute", {"task": "a", "since": "x"}, "since goes with failed only"),
         ("cancel", {"task": ""}, "task: String should have at least 1 character"),

@@ -42,7 +42,7 @@ def instants(expression: str, zone: str, start: datetime, end: datetime) -> list
     """Return the instants from ``start`` on and before ``end``, in UTC."""
     fields = ALIASES.get(expression.lower(), expression).upper().split()
     is_wildcard = fields[0].startswith("*") or fields[1].startswith("*")
-    named = _Named(fields)
+    named = Named(fields)
     return [
         minute.at
         for minute in walk(zone, start, end)
@@ -101,7 +101,7 @@ def _minutes_between(low: datetime, high: datetime, shown: set[datetime]) -> lis
     return found
 
 
-class _Named:
+class Named:
     """Which wall times the five fields name."""
 
     def __init__(self, fields: list[str]) -> None:

@@ -6,7 +6,17 @@ Instants are written as in a task id, in UTC: ``a_task("load.2026-10-01T02:00:00
 from datetime import UTC, datetime, timedelta
 
 from scheduler.engine.states import TRANSITIONS, Cause, TaskState
-from scheduler.engine.task import Attempt, Origin, Outcome, RoutineState, SkippedRun, Task, TaskId
+from scheduler.engine.task import (
+    Attempt,
+    Origin,
+    Outcome,
+    Pause,
+    PauseScope,
+    RoutineState,
+    SkippedRun,
+    Task,
+    TaskId,
+)
 from scheduler.registry.task_id import parse_task_id
 from scheduler.service.store.protocol import Process
 
@@ -61,6 +71,9 @@ def a_task(
     root: TaskId | None = None,
     by_hand: bool = False,
     arguments: str | None = None,
+    tries: int | None = None,
+    retry_at: datetime | None = None,
+    is_overdue: bool = False,
     stand_ins: tuple[tuple[TaskId, TaskId], ...] = (),
     planned_at: datetime | None = None,
     changed_at: datetime | None = None,
@@ -89,6 +102,9 @@ def a_task(
         root=root,
         by_hand=by_hand,
         arguments=arguments,
+        tries=len(attempts) if tries is None else tries,
+        retry_at=retry_at,
+        is_overdue=is_overdue,
         stand_ins=stand_ins,
     )
 
@@ -141,6 +157,13 @@ def a_routine_state(
         last_manual=last_manual,
         zone=zone,
     )
+
+
+def a_pause(
+    scope: PauseScope = PauseScope.ALL, name: str = "", *, until: datetime | None = None
+) -> Pause:
+    """Return a pause since October 2026."""
+    return Pause(scope=scope, name=name, since=at("2026-10-01T00:00:00.000001"), until=until)
 
 
 def a_process(id: TaskId | str = "load.2026-10-01T02:00:00", *, attempt: int = 1) -> Process:

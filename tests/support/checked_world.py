@@ -11,6 +11,7 @@ from datetime import datetime
 from scheduler.engine.admission import Lane
 from scheduler.engine.commands import (
     Command,
+    Record,
     RecordRun,
     RecordTask,
     StartAttempt,
@@ -24,7 +25,7 @@ from scheduler.registry.routine import Backlog, Overlap
 from scheduler.service.recovery import restored
 from scheduler.zones import to_utc
 from tests.support.reference import GOOD_SKIPS, Reference
-from tests.support.world import RECORDS, World
+from tests.support.world import World
 
 
 @dataclass
@@ -77,7 +78,7 @@ class CheckedWorld(World):
         commands = self.engine.handle(event)
         self.events.append(event)
         self.decided.append(commands)
-        self.store.apply([command for command in commands if isinstance(command, RECORDS)])
+        self.store.apply([command for command in commands if isinstance(command, Record)])
         self._mirror(commands)
         self._note_lanes(event)
         told = [line for command in commands if (line := self._in_words(command))]

@@ -25,6 +25,9 @@ def a_task(task: str = "load.2026-11-23T02:00:00", **changes: object) -> TaskVie
         "origin": "scheduled",
         "root": None,
         "cover": None,
+        "stale": None,
+        "retry_at": None,
+        "is_overdue": False,
         "planned_at": f"{wall}+01:00",
         "changed_at": f"{wall}+01:00",
         "stand_ins": [],
@@ -42,6 +45,8 @@ def an_attempt(**changes: object) -> AttemptView:
         "code": 0,
         "signal": None,
         "error": None,
+        "peak_memory": None,
+        "cpu_time": None,
         "log": "/logs/load/2026-11-23T02-00-00.1.log",
     }
     return cast("AttemptView", {**view, **changes})
@@ -90,6 +95,7 @@ def a_routine(**changes: object) -> RoutineView:
         "tags": [],
         "description": "",
         "known_since": None,
+        "paused": None,
     }
     return cast("RoutineView", {**view, **changes})
 
@@ -113,7 +119,8 @@ def a_scheduler(**changes: object) -> SchedulerView:
 
 
 def a_status(**changes: object) -> StatusView:
-    sections = ("running", "blocked", "failed", "ready", "waiting", "next", "recent", "unknown")
+    tasks = ("running", "blocked", "failed", "stale", "ready", "waiting", "recent")
+    sections = (*tasks, "next", "unknown", "pauses")
     view: dict[str, object] = {
         "scheduler": a_scheduler(),
         **{section: [] for section in sections},

@@ -13,11 +13,8 @@ from scheduler.cron import Schedule
 from scheduler.engine.admission import Limits
 from scheduler.engine.commands import (
     Command,
-    ForgetRun,
     KillAttempt,
-    RecordAhead,
-    RecordPlannedUntil,
-    RecordRoutine,
+    Record,
     RecordRun,
     RecordTask,
     Refuse,
@@ -46,8 +43,6 @@ from scheduler.registry.routine import Backlog, Dependency, InstantKind, On, Ove
 from scheduler.registry.task_id import parse_task_id
 from scheduler.service.recovery import restored
 from scheduler.service.store.memory import MemoryStore
-
-RECORDS = (RecordTask, RecordRun, ForgetRun, RecordRoutine, RecordPlannedUntil, RecordAhead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +264,7 @@ class World:
     def handle(self, event: AnyEvent, words: str) -> None:
         """Give an event to the engine, store what it decides, and carry that out."""
         commands = self.engine.handle(event)
-        self.store.apply([command for command in commands if isinstance(command, RECORDS)])
+        self.store.apply([command for command in commands if isinstance(command, Record)])
         told = [line for command in commands if (line := self._in_words(command))]
         if words or told:
             self.note(words or "time passed")

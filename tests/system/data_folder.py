@@ -317,7 +317,11 @@ class Window:
 
     def press_ctrl_c(self) -> None:
         """Press Ctrl-C in it."""
-        os.write(self._terminal, b"\x03")
+        self.type("\x03")
+
+    def type(self, keys: str) -> None:
+        """Press these keys in it."""
+        os.write(self._terminal, keys.encode())
 
     def signal(self, number: signal.Signals) -> None:
         """Send its process a signal."""

@@ -43,6 +43,8 @@ def main() -> None:
         hide_own_frames({child, main.__code__.co_filename})
         # On to the interpreter, which knows best how to exit, or to die of an interrupt.
         raise
+    if os.getpid() == pid:
+        write_report(report)
 
 
 # -- What the script sees ------------------------------------------------------------------------
@@ -143,18 +145,37 @@ def code_of(script: str, module: "ModuleType") -> "CodeType | None":
 # -- How it ended --------------------------------------------------------------------------------
 
 
-def write_report(path: str, exception: BaseException) -> None:
-    """Leave the last line of an uncaught exception for the executor, all of it or nothing."""
-    line = last_line(exception)
-    if not line:
+def write_report(path: str, exception: "BaseException | None" = None) -> None:
+    """Leave for the executor what it cannot see, all of it or nothing."""
+    peak = peak_memory()
+    line = "" if exception is None else last_line(exception)
+    if not peak and not line:
         return
     try:
         with open(path + ".new", "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(line)
+            file.write("%s\n%s" % (peak or "", line))
         os.replace(path + ".new", path)
     except OSError:
         # The script may have left its user or its root folder; its own failure must be seen still.
         pass
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has used at once; 0 if that is unknown.
+
+    On Linux only, where the parent is told no less than it has used itself.  A child of the script
+    may have used more: where one has worked, nothing is known.
+    """
+    if sys.platform != "linux" or any(os.times()[2:4]):
+        return 0
+    try:
+        with open("/proc/self/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # no /proc here
+    return 0
 
 
 def last_line(exception: BaseException) -> str:

@@ -2,8 +2,9 @@
 
     python -u child.py REPORT (--script PATH | --module NAME) [ARGUMENT ...]
 
-REPORT is a file that takes one line, the uncaught exception's, if there is one.  Run by the
-routine's own interpreter, of any version from 3.8, without the rest of the package.
+REPORT is a file that takes two lines: the peak of memory in bytes, where only the process itself
+knows it, and the uncaught exception's, if there is one.  Run by the routine's own interpreter, of
+any version from 3.8, without the rest of the package.
 
 It is short because Python compiles the file it is asked to run anew each time; of what is loaded
 as below it keeps the compiled form.

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from scheduler.service.executors.cost import UNKNOWN, Cost, largest_so_far, reap
 from scheduler.service.executors.log_limit import LimitedLog, LogLimiter
 from scheduler.service.executors.process_tree import (
     KillRequest,
@@ -39,6 +40,8 @@ class _Running:
     process: subprocess.Popen[bytes]
     report_file: str
     log: LimitedLog | None
+    floor: int  # bytes: no peak of memory up to here can be told from ours
+    cost: Cost = UNKNOWN
     request: KillRequest | None = None
     killer: threading.Thread | None = None
     has_ended: bool = False
@@ -69,7 +72,13 @@ class LocalExecutor:
         process = _spawn(launch, report_file)
         process_start = start_of(process.pid)
         log = None if launch.log is None else self._limiter.watch(launch.log, launch.log_limit)
-        attempt = _Running(launch=launch, process=process, report_file=report_file, log=log)
+        attempt = _Running(
+            launch=launch,
+            process=process,
+            report_file=report_file,
+            log=log,
+            floor=largest_so_far(),
+        )
         watcher = threading.Thread(target=self._watch, args=(attempt,), daemon=True)
         with self._lock:
             self._running[launch.task, launch.attempt] = attempt
@@ -116,7 +125,7 @@ class LocalExecutor:
 
     def _watch(self, running: _Running) -> None:
         """Wait for the end of an attempt, tree included if it is killed, and report it."""
-        _wait(running.process)
+        _wait(running)
         with self._lock:
             running.has_ended = True
             request, killer = running.request, running.killer
@@ -130,13 +139,13 @@ class LocalExecutor:
 
     def _clear(self, running: _Running) -> Exit:
         """Take the exit code of an attempt that has ended, and drop all that was held for it."""
-        code = running.process.wait()
+        _reap(running)
         if running.log is not None:
             self._limiter.finish(running.log)
-        error = _take(running.report_file)
+        peak, error = _take(running.report_file)
         with self._lock:
             del self._running[running.launch.task, running.launch.attempt]
-        return _exit_of(code, error, running.request is not None)
+        return _exit_of(running, peak, error)
 
 
 def _check(launch: Launch) -> None:
@@ -215,34 +224,44 @@ def _end(running: _Running) -> None:
     end_tree(main_process(running.process.pid), marker, launch.grace, request)
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
+def _wait(running: _Running) -> None:
     """Wait for the process to end, where possible without taking its exit code.
 
     Until that is taken the pid, and the process group's id, cannot become another's.
     """
     if sys.platform == "linux":
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        os.waitid(os.P_PID, running.process.pid, os.WEXITED | os.WNOWAIT)
     else:
-        process.wait()
+        _reap(running)
 
 
-def _take(report_file: str) -> str | None:
-    """Return the line that the child left, if it did, and remove its file."""
+def _reap(running: _Running) -> None:
+    if running.process.returncode is None:
+        running.cost = reap(running.process, running.floor)
+
+
+def _take(report_file: str) -> tuple[int | None, str | None]:
+    """Return the peak of memory and the line that the child left, if it did; remove its file."""
     try:
         with open(report_file, encoding="utf-8", errors="replace") as file:
-            line = file.read()
+            peak, _, line = file.read().partition("\n")
         os.unlink(report_file)
-        return line
     except FileNotFoundError:
-        return None
+        return None, None
+    return int(peak) if peak.isdecimal() else None, line or None
 
 
-def _exit_of(code: int, error: str | None, killed: bool) -> Exit:
-    if code == 0:
-        return Exit(code=0, killed=killed)
-    if code > 0 or sys.platform == "win32":
-        return Exit(code=code, error=error, killed=killed)
-    return Exit(signal=_name_of(-code), error=error, killed=killed)
+def _exit_of(running: _Running, peak: int | None, error: str | None) -> Exit:
+    code = running.process.returncode
+    is_signal = code < 0 and sys.platform != "win32"
+    return Exit(
+        code=None if is_signal else code,
+        signal=_name_of(-code) if is_signal else None,
+        error=error if code else None,
+        killed=running.request is not None,
+        peak_memory=running.cost.peak_memory or peak,
+        cpu_time=running.cost.cpu_time,
+    )
 
 
 def _name_of(number: int) -> str:

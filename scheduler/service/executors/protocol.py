@@ -42,13 +42,16 @@ class Exit:
     ``code`` is its exit code, or None if a signal ended it, which ``signal`` then names
     (``SIGKILL``).  ``error`` is the last line of the uncaught exception, if there was one
     (``ValueError: no rows``), or why the process could not be started.  ``killed`` tells that it
-    was ended by us, on request.
+    was ended by us, on request.  ``peak_memory`` and ``cpu_time`` are None where the system, or
+    the way in which it ended, leaves them unknown.
     """
 
     code: int | None = None
     signal: str | None = None
     error: str | None = None
     killed: bool = False
+    peak_memory: int | None = None  # bytes
+    cpu_time: float | None = None  # seconds
 
 
 class LaunchError(Exception):

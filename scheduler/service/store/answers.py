@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from scheduler.engine.states import TaskState
-from scheduler.engine.task import Attempt, RoutineState, SkippedRun, Task, TaskId
+from scheduler.engine.task import Attempt, Pause, RoutineState, SkippedRun, Task, TaskId
 from scheduler.service.store.protocol import Fate, Process, Source
 from scheduler.service.store.rows import (
     Row,
     from_micros,
     from_text,
     id_of,
+    pause_of,
     process_of,
     routine_of,
     run_of,
@@ -78,6 +79,10 @@ class SqlAnswers(ABC):
         """Return the tasks to be cancelled when their instants come, by instant, then routine."""
         return tuple(map(id_of, self._rows("ahead")))
 
+    def pauses(self) -> tuple[Pause, ...]:
+        """Return the pauses in force, by scope, then name."""
+        return tuple(map(pause_of, self._rows("pauses")))
+
     def tasks_since(self, routine: str, instant: datetime) -> tuple[Task, ...]:
         """Return the routine's tasks at or after an instant, oldest first."""
         return self._tasks("tasks since", routine, to_seconds(instant))
@@ -132,6 +137,11 @@ class SqlAnswers(ABC):
             for attempt in task.attempts
             if attempt.number == number
         )
+
+    def redone(self, limit: int = 1000) -> tuple[Task, ...]:
+        """Return tasks that succeeded with a further attempt, the one that ended last first."""
+        keys = dict.fromkeys(self._rows("redone", limit))
+        return tuple(task for key in keys for task in self._tasks("task", *key))
 
     def failed(self, since: datetime | None = None) -> tuple[Task, ...]:
         """Return failed tasks, by instant, then routine; without ``since`` those that matter."""

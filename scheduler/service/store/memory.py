@@ -2,19 +2,30 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import assert_never
 
 from scheduler.engine.commands import (
     ForgetRun,
     Record,
     RecordAhead,
+    RecordPause,
     RecordPlannedUntil,
     RecordRoutine,
     RecordRun,
     RecordTask,
 )
 from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import Attempt, RoutineState, SkippedRun, Task, TaskId
+from scheduler.engine.task import (
+    Attempt,
+    Outcome,
+    Pause,
+    PauseScope,
+    RoutineState,
+    SkippedRun,
+    Task,
+    TaskId,
+)
 from scheduler.service.store.protocol import TIMEZONE_NOTE, Fate, Process, Source
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -29,6 +40,7 @@ class MemoryStore:
         self._tasks: dict[TaskId, Task] = {}
         self._runs: dict[tuple[str, datetime], SkippedRun] = {}
         self._ahead: dict[TaskId, None] = {}
+        self._pauses: dict[tuple[PauseScope, str], Pause] = {}
         self._processes: dict[tuple[TaskId, int], Process] = {}
         self._sources: tuple[Source, ...] = ()
         self._notes: dict[str, str] = {}
@@ -52,6 +64,11 @@ class MemoryStore:
                         self._ahead.pop(id, None)
                     else:
                         self._ahead[id] = None
+                case RecordPause(pause=pause, drop=drop):
+                    if drop:
+                        self._pauses.pop((pause.scope, pause.name), None)
+                    else:
+                        self._pauses[pause.scope, pause.name] = pause
                 case _:
                     assert_never(record)
 
@@ -100,6 +117,10 @@ class MemoryStore:
     def ahead(self) -> tuple[TaskId, ...]:
         """Return the tasks to be cancelled when their instants come."""
         return tuple(sorted(self._ahead, key=lambda id: (id.instant, id.routine)))
+
+    def pauses(self) -> tuple[Pause, ...]:
+        """Return the pauses in force, by scope, then name."""
+        return tuple(pause for _, pause in sorted(self._pauses.items(), key=lambda one: one[0]))
 
     def tasks_since(self, routine: str, instant: datetime) -> tuple[Task, ...]:
         """Return the routine's tasks at or after an instant, oldest first."""
@@ -174,6 +195,15 @@ class MemoryStore:
         ends.sort(key=lambda end: end[0], reverse=True)
         return tuple((task, attempt) for _, task, attempt in ends[:limit])
 
+    def redone(self, limit: int = 1000) -> tuple[Task, ...]:
+        """Return tasks that succeeded with a further attempt, the one that ended last first."""
+        further = (
+            task
+            for task, attempt in self.recent_ends(len(self._tasks) * 1000)
+            if attempt.number > 1 and attempt.outcome is Outcome.EXITED and attempt.code == 0
+        )
+        return tuple(dict.fromkeys(islice(further, limit)))
+
     def failed(self, since: datetime | None = None) -> tuple[Task, ...]:
         """Return failed tasks, oldest first."""
         failed = [task for task in self._tasks.values() if task.state is TaskState.FAILED]
@@ -229,7 +259,7 @@ class MemoryStore:
         """Return a note that the service made to itself."""
         return self._notes.get(key)
 
-    def prune(self, before: datetime, keep: int, step: int = 500) -> Iterator[int]:
+    def prune(self, before: datetime, keep: int, step: int = 10) -> Iterator[int]:
         """Delete what is older than ``before``, but for the newest ``keep`` tasks of a routine."""
         for name in sorted({task.routine for task in self._tasks.values()}):
             while old := self._old_tasks(name, before, keep)[:step]:

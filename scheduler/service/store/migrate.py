@@ -5,6 +5,7 @@ There is no way back: a program refuses a database that is newer than itself.
 """
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
         done = _schema_of(database, path)
         for number, name in migrations():
             if number > done:
-                _carry_out(database, name)
+                for statement in statements_of(name):
+                    database.execute(statement)
                 database.execute("INSERT INTO migration VALUES (?, ?)", (number, name))
 
 
@@ -120,12 +122,13 @@ def _tables(database: sqlite3.Connection) -> list[str]:
     return [name for (name,) in found]
 
 
-def _carry_out(database: sqlite3.Connection, name: str) -> None:
+def statements_of(name: str) -> Iterator[str]:
+    """Yield the statements of a migration."""
     # Not executescript(): it would commit first, and a step that broke off would leave half of it.
     statement = ""
     for part in (FOLDER / f"{name}.sql").read_text(encoding="utf-8").split(";")[:-1]:
         statement += f"{part};"
         if sqlite3.complete_statement(statement):
-            database.execute(statement)
+            yield statement
             statement = ""
     assert not statement, f"{name}.sql breaks off"

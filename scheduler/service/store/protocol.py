@@ -11,7 +11,7 @@ from typing import Protocol
 
 from scheduler.engine.commands import Record
 from scheduler.engine.states import TaskState
-from scheduler.engine.task import Attempt, RoutineState, SkippedRun, Task, TaskId
+from scheduler.engine.task import Attempt, Pause, RoutineState, SkippedRun, Task, TaskId
 
 #: the note that keeps the zone which the last registry was read with
 TIMEZONE_NOTE = "registry timezone"
@@ -90,6 +90,10 @@ class Reader(Protocol):
         """Return the tasks to be cancelled when their instants come, by instant, then routine."""
         ...
 
+    def pauses(self) -> tuple[Pause, ...]:
+        """Return the pauses in force, by scope, then name."""
+        ...
+
     def tasks_since(self, routine: str, instant: datetime) -> tuple[Task, ...]:
         """Return the routine's tasks at or after an instant, oldest first."""
         ...
@@ -131,6 +135,13 @@ class Reader(Protocol):
 
     def recent_ends(self, limit: int = 20) -> tuple[tuple[Task, Attempt], ...]:
         """Return the attempts that ended last, newest first, each with its task."""
+        ...
+
+    def redone(self, limit: int = 1000) -> tuple[Task, ...]:
+        """Return tasks that succeeded with a further attempt, the one that ended last first.
+
+        At most the newest ``limit`` of such attempts are looked at.
+        """
         ...
 
     def failed(self, since: datetime | None = None) -> tuple[Task, ...]:
@@ -189,7 +200,7 @@ class Store(Reader, Protocol):
         """Keep a note of the service to itself."""
         ...
 
-    def prune(self, before: datetime, keep: int, step: int = 500) -> Iterator[int]:
+    def prune(self, before: datetime, keep: int, step: int = 10) -> Iterator[int]:
         """Delete ended tasks and runs older than ``before``, in steps; yield how many went in each.
 
         At least the newest ``keep`` tasks of a routine stay, and so does its last success.  A

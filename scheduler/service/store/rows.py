@@ -12,7 +12,17 @@ from operator import itemgetter
 from typing import Any
 
 from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import Attempt, Origin, Outcome, RoutineState, SkippedRun, Task, TaskId
+from scheduler.engine.task import (
+    Attempt,
+    Origin,
+    Outcome,
+    Pause,
+    PauseScope,
+    RoutineState,
+    SkippedRun,
+    Task,
+    TaskId,
+)
 from scheduler.service.store.protocol import Process
 from scheduler.zones import EPOCH, to_instant, to_utc
 
@@ -21,7 +31,7 @@ Row = tuple[Any, ...]
 
 _SECOND = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
-_TASK_WIDTH = 20  # columns of a task; those of an attempt stand behind them
+_TASK_WIDTH = 23  # columns of a task; those of an attempt stand behind them
 
 _routine_and_instant = itemgetter(0, 1)
 
@@ -34,6 +44,14 @@ def to_micros(moment: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """Return the moment that many microseconds after 1970-01-01, in UTC."""
     return EPOCH + timedelta(microseconds=micros)
+
+
+def _to_micros_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else to_micros(moment)
+
+
+def _from_micros_or_none(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)
 
 
 def to_seconds(moment: datetime) -> int:
@@ -81,6 +99,9 @@ def task_row(task: Task) -> Row:
         None if task.arguments is None else to_text(task.arguments),
         _stand_ins_text(task.stand_ins),
         len(task.attempts),
+        task.tries,
+        _to_micros_or_none(task.retry_at),
+        int(task.is_overdue),
     )
 
 
@@ -91,11 +112,13 @@ def attempt_row(id: TaskId, attempt: Attempt) -> Row:
         to_instant(id.instant),
         attempt.number,
         to_micros(attempt.started_at),
-        None if attempt.ended_at is None else to_micros(attempt.ended_at),
+        _to_micros_or_none(attempt.ended_at),
         None if attempt.outcome is None else attempt.outcome.value,
         attempt.code,
         attempt.signal,
         None if attempt.error is None else to_text(attempt.error),
+        attempt.peak_memory,
+        attempt.cpu_time,
     )
 
 
@@ -123,20 +146,25 @@ def _task(rows: list[Row]) -> Task:
         by_hand=bool(first[16]),
         arguments=None if first[17] is None else from_text(first[17]),
         stand_ins=_stand_ins(first[18]),
+        tries=first[20],
+        retry_at=_from_micros_or_none(first[21]),
+        is_overdue=bool(first[22]),
         attempts=tuple(_attempt(row[_TASK_WIDTH:]) for row in rows if row[_TASK_WIDTH] is not None),
     )
 
 
 def _attempt(row: Row) -> Attempt:
-    number, started_at, ended_at, outcome, code, signal, error = row
+    number, started_at, ended_at, outcome, code, signal, error, peak_memory, cpu_time = row
     return Attempt(
         number=number,
         started_at=from_micros(started_at),
-        ended_at=None if ended_at is None else from_micros(ended_at),
+        ended_at=_from_micros_or_none(ended_at),
         outcome=None if outcome is None else Outcome(outcome),
         code=code,
         signal=signal,
         error=None if error is None else from_text(error),
+        peak_memory=peak_memory,
+        cpu_time=cpu_time,
     )
 
 
@@ -196,6 +224,27 @@ def routine_of(row: Row) -> RoutineState:
         last_success=None if last_success is None else to_utc(last_success),
         last_manual=None if last_manual is None else to_utc(last_manual),
         zone=zone,
+    )
+
+
+def pause_row(pause: Pause) -> Row:
+    """Return the columns of a pause, its key first."""
+    return (
+        pause.scope.value,
+        pause.name,
+        to_micros(pause.since),
+        _to_micros_or_none(pause.until),
+    )
+
+
+def pause_of(row: Row) -> Pause:
+    """Return the pause of a row."""
+    scope, name, since, until = row
+    return Pause(
+        scope=PauseScope(scope),
+        name=name,
+        since=from_micros(since),
+        until=_from_micros_or_none(until),
     )
 
 

@@ -69,7 +69,9 @@ def make_app(
 
 def _add_reads(app: FastAPI, answers: Answers) -> None:
     def answer(verb: str, parameters: verbs.Parameters) -> Response:
-        given = {key: str(value) for key, value in parameters.given().items()}
+        # A switch that is off says as much as one that is not there.
+        stated = {key: value for key, value in parameters.given().items() if value is not False}
+        given = {key: str(value) for key, value in stated.items()}
         return _responded(lambda: answers[verb](given))
 
     @app.get("/api/ping", summary="Whether the scheduler answers, and who it is")
@@ -96,6 +98,22 @@ def _add_reads(app: FastAPI, answers: Answers) -> None:
     def plan(parameters: Annotated[verbs.Plan, Query()]) -> Response:
         return answer("plan", parameters)
 
+    @app.get("/api/grid", summary="What became of each routine's tasks, period by period")
+    def grid(parameters: Annotated[verbs.Grid, Query()]) -> Response:
+        return answer("grid", parameters)
+
+    @app.get("/api/reload", summary="What a reload of the registry would change")
+    def reload_(parameters: Annotated[verbs.Nothing, Query()]) -> Response:
+        return answer("reload", parameters)
+
+    @app.get("/api/execute", summary="The recorded tasks that an execute would run, in order")
+    def execute_(parameters: Annotated[verbs.Rerun, Query()]) -> Response:
+        return answer("execute", parameters)
+
+    @app.get("/api/backfill", summary="How far a backfill is, and the tasks that it would plan")
+    def backfill_(parameters: Annotated[verbs.Backfill, Query()]) -> Response:
+        return answer("backfill", parameters)
+
     @app.get("/api/logs", summary="The log of an attempt, or a part of it")
     def logs(parameters: Annotated[verbs.Logs, Query()]) -> Response:
         return answer("logs", parameters)
@@ -119,6 +137,22 @@ def _add_changes(app: FastAPI, inbox: AskBox, timeout: float) -> None:
     @app.post("/api/cancel", summary="End a task")
     async def cancel(parameters: verbs.Cancel) -> Response:
         return await ask("cancel", parameters)
+
+    @app.post("/api/pause", summary="Start no tasks of some routines; they are still planned")
+    async def pause(parameters: verbs.Pause) -> Response:
+        return await ask("pause", parameters)
+
+    @app.post("/api/resume", summary="Let what was paused go on")
+    async def resume(parameters: verbs.Resume) -> Response:
+        return await ask("resume", parameters)
+
+    @app.post("/api/reload", summary="Adopt the registry of a revision that was shown")
+    async def reload(parameters: verbs.Reload) -> Response:
+        return await ask("reload", parameters)
+
+    @app.post("/api/backfill", summary="Run a routine's past tasks, behind all that is due")
+    async def backfill(parameters: verbs.Backfill) -> Response:
+        return await ask("backfill", parameters)
 
     @app.post("/api/mark", summary="Record tasks as succeeded or skipped, by hand")
     async def mark(parameters: verbs.Mark) -> Response:

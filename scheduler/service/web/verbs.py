@@ -8,6 +8,9 @@ from typing import Annotated, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from scheduler.engine.states import TaskState
+from scheduler.service.grid import DEFAULT_COLUMNS, DEFAULT_ROWS, MOST_COLUMNS, MOST_ROWS
+
 P = TypeVar("P", bound="Parameters")
 
 _Text = Annotated[str, Field(min_length=1, max_length=10_000)]
@@ -53,6 +56,9 @@ class History(Parameters):
 
     routine: _Routine | None = None
     task: _TaskId | None = None
+    state: Annotated[TaskState | None, Field(description="only tasks in this state")] = None
+    since: Annotated[_Moment | None, Field(description="first instant, included")] = None
+    until: Annotated[_Moment | None, Field(description="last instant, not included")] = None
     limit: Annotated[int, Field(ge=1, le=10_000, description="at most so many tasks")] = 50
 
 
@@ -63,8 +69,23 @@ class Plan(Parameters):
     to: _Moment | None = None
     routine: _Routine | None = None
     if_: Annotated[
-        _Text | None, Field(alias="if", description="'load fails', or 'down 02:00-05:00'")
+        _Text | None,
+        Field(alias="if", description="'load fails', 'down 02:00-05:00', or several with commas"),
     ] = None
+    expected: Annotated[
+        Literal["yes"] | None, Field(description="what is expected of each task as well")
+    ] = None
+
+
+class Grid(Parameters):
+    """All routines, or one; the last columns up to now."""
+
+    routine: _Routine | None = None
+    by: Annotated[_Text | None, Field(description="what a column is: 1m to 1d, week, month")] = None
+    columns: Annotated[int, Field(ge=1, le=MOST_COLUMNS)] = DEFAULT_COLUMNS
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS, description="at most so many rows")] = (
+        DEFAULT_ROWS
+    )
 
 
 class Logs(Parameters):
@@ -86,21 +107,82 @@ class Stop(Parameters):
     now: Annotated[bool, Field(description="kill what runs, instead of waiting for it")] = False
 
 
-class Execute(Parameters):
-    """What to run: exactly one of task, routine, failed, unknown."""
+class Rerun(Parameters):
+    """Which recorded tasks to run: exactly one of task, failed, unknown, stale."""
 
     task: _TaskId | None = None
-    routine: _Routine | None = None
     failed: Annotated[bool | None, Field(description="all failed tasks")] = None
     unknown: Annotated[bool | None, Field(description="all unknown tasks")] = None
+    stale: Annotated[
+        bool | None, Field(description="all that rest on something that was redone since")
+    ] = None
     since: Annotated[_Moment | None, Field(description="failed tasks from then on")] = None
-    arguments: Annotated[str | None, Field(description="instead of the routine's own")] = None
+    downstream: Annotated[bool | None, Field(description="and what waits for them, up to now")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
         if self.since is not None and not self.failed:
             raise ValueError("since goes with failed only")
-        return _with_one_of(self, "task", "routine", "failed", "unknown")
+        if self.downstream and (self.stale or getattr(self, "routine", None)):
+            raise ValueError("downstream goes with recorded tasks; stale includes it")
+        return _with_one_of(self, *self._targets())
+
+    def _targets(self) -> tuple[str, ...]:
+        return "task", "failed", "unknown", "stale"
+
+
+class Execute(Rerun):
+    """What to run: exactly one of task, routine, failed, unknown, stale."""
+
+    routine: _Routine | None = None
+    arguments: Annotated[str | None, Field(description="instead of the routine's own")] = None
+
+    @model_validator(mode="after")
+    def _has_one_argument(self) -> Self:
+        if self.arguments is not None and (self.stale or self.downstream):
+            raise ValueError("arguments go with one task, not with what waits for it")
+        return self
+
+    def _targets(self) -> tuple[str, ...]:
+        return "task", "routine", "failed", "unknown", "stale"
+
+
+class Backfill(Parameters):
+    """A routine's past tasks, from <= instant < to; without to, up to now."""
+
+    routine: _Routine
+    from_: Annotated[_Moment, Field(alias="from")]
+    to: _Moment | None = None
+    all: Annotated[bool, Field(description="also those that have succeeded")] = False
+    downstream: Annotated[bool, Field(description="and what waits for them")] = False
+
+
+class Resume(Parameters):
+    """What goes on: exactly one of routine, tag, all, which is all that is paused."""
+
+    routine: _Routine | None = None
+    tag: Annotated[_Text | None, Field(description="all routines with this tag")] = None
+    all: Annotated[bool | None, Field(description="all routines")] = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        return _with_one_of(self, "routine", "tag", "all")
+
+
+class Pause(Resume):
+    """What to pause: exactly one of routine, tag, all."""
+
+    until: Annotated[
+        _Text | None, Field(description="a time, 06:00 or +2h; without, until resumed")
+    ] = None
+
+
+class Reload(Parameters):
+    """Which registry to adopt."""
+
+    revision: Annotated[_Text, Field(description="as the preview gave it")]
 
 
 class Cancel(Parameters):

@@ -8,8 +8,9 @@ SELECT
     t.routine, t.instant, t.zone, t.state, t.cause, t.reason, t.origin,
     t.planned_at, t.changed_at, t.place,
     t.cover_routine, t.cover_instant, t.cover_zone, t.root_routine, t.root_instant, t.root_zone,
-    t.by_hand, t.arguments, t.stand_ins, t.attempts,
-    a.number, a.started_at, a.ended_at, a.outcome, a.code, a.signal, a.error
+    t.by_hand, t.arguments, t.stand_ins, t.attempts, t.tries, t.retry_at, t.is_overdue,
+    a.number, a.started_at, a.ended_at, a.outcome, a.code, a.signal, a.error,
+    a.peak_memory, a.cpu_time
 FROM ({found}) AS t
 LEFT JOIN attempt AS a ON a.routine = t.routine AND a.instant = t.instant
 ORDER BY {order}, a.number
@@ -75,6 +76,11 @@ WHERE task.state = 'failed' AND task.routine = name.routine AND task.instant >= 
 SELECT routine, instant, number FROM attempt WHERE ended_at IS NOT NULL
 ORDER BY ended_at DESC, routine DESC, instant DESC, number DESC LIMIT ?
 
+-- name: redone
+SELECT routine, instant FROM attempt INDEXED BY attempt_further
+WHERE number > 1 AND ended_at IS NOT NULL AND outcome = 'exited' AND code = 0
+ORDER BY ended_at DESC, routine DESC, instant DESC, number DESC LIMIT ?
+
 -- name: durations
 -- In microseconds.
 SELECT a.ended_at - a.started_at FROM (
@@ -125,6 +131,9 @@ FROM routine WHERE name = ?
 
 -- name: ahead
 SELECT routine, instant, zone FROM ahead ORDER BY instant, routine
+
+-- name: pauses
+SELECT scope, name, since, until FROM pause ORDER BY scope, name
 
 -- name: planned until
 SELECT until FROM planned

@@ -7,8 +7,8 @@ SELECT state, attempts FROM task WHERE routine = ? AND instant = ?
 INSERT INTO task (
     routine, instant, zone, state, cause, reason, origin, planned_at, changed_at, place,
     cover_routine, cover_instant, cover_zone, root_routine, root_instant, root_zone,
-    by_hand, arguments, stand_ins, attempts
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    by_hand, arguments, stand_ins, attempts, tries, retry_at, is_overdue
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: change task
 UPDATE task SET
@@ -16,16 +16,19 @@ UPDATE task SET
     planned_at = ?, changed_at = ?, place = ?,
     cover_routine = ?, cover_instant = ?, cover_zone = ?,
     root_routine = ?, root_instant = ?, root_zone = ?,
-    by_hand = ?, arguments = ?, stand_ins = ?, attempts = ?
+    by_hand = ?, arguments = ?, stand_ins = ?, attempts = ?,
+    tries = ?, retry_at = ?, is_overdue = ?
 WHERE routine = ? AND instant = ?
 
 -- name: keep attempt
 INSERT INTO attempt (
-    routine, instant, number, started_at, ended_at, outcome, code, signal, error
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    routine, instant, number, started_at, ended_at, outcome, code, signal, error,
+    peak_memory, cpu_time
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (routine, instant, number) DO UPDATE SET
     started_at = excluded.started_at, ended_at = excluded.ended_at, outcome = excluded.outcome,
-    code = excluded.code, signal = excluded.signal, error = excluded.error
+    code = excluded.code, signal = excluded.signal, error = excluded.error,
+    peak_memory = excluded.peak_memory, cpu_time = excluded.cpu_time
 
 -- name: forget attempts
 DELETE FROM attempt WHERE routine = ? AND instant = ? AND number > ?
@@ -67,6 +70,13 @@ ON CONFLICT (routine, instant) DO UPDATE SET zone = excluded.zone
 
 -- name: forget ahead
 DELETE FROM ahead WHERE routine = ? AND instant = ?
+
+-- name: keep pause
+INSERT INTO pause (scope, name, since, until) VALUES (?, ?, ?, ?)
+ON CONFLICT (scope, name) DO UPDATE SET since = excluded.since, until = excluded.until
+
+-- name: forget pause
+DELETE FROM pause WHERE scope = ? AND name = ?
 
 -- name: count
 UPDATE tally SET count = count + ? WHERE state = ?

@@ -1,0 +1,84 @@
+"""Why a task is in its state: held against whatever the engine's stories lead to."""
+
+from dataclasses import replace
+
+import pytest
+
+from scheduler.engine.states import TaskState
+from scheduler.registry.deadlines import parse_deadline
+from scheduler.registry.registry import Registry
+from scheduler.service.explain import Explainer, Explanation
+from tests.engine.stories import STORIES, Story
+from tests.support.world import Ends, World, a_registry, a_routine, at
+
+EVE = at("2026-11-02T00:30")
+
+
+def why(world: World, text: str, max_running: int = 100) -> Explanation:
+    explainer = Explainer(
+        registry=world.registry, store=world.store, now=world.now, max_running=max_running
+    )
+    return explainer.explain(world.recorded(text).id)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_every_record_of_every_story_is_explained_down_to_a_root(story: Story) -> None:
+    world = story.tell()
+    explainer = Explainer(
+        registry=world.registry, store=world.store, now=world.now, max_running=100
+    )
+    for fate in world.store.history(limit=10_000):
+        if fate.task is None or fate.task.routine not in world.registry:
+            continue
+        found = explainer.explain(fate.task.id)
+        assert found.links[0].state == fate.task.state
+        assert fate.task.reason in found.links[0].sentence or fate.task.state in (
+            TaskState.READY,
+            TaskState.RUNNING,
+        )
+        if fate.task.state is TaskState.BLOCKED:
+            assert found.links[-1].task == fate.task.root
+            assert found.commands, f"nothing mends {fate.task.id}"
+
+
+def test_a_blocked_task_is_traced_to_the_failure_and_the_commands_that_mend_it() -> None:
+    registry = a_registry(
+        a_routine("a", "0 1 * * *"),
+        a_routine("b", "0 1 * * *", "a"),
+        a_routine("c", "0 1 * * *", "b"),
+    )
+    world = World(registry, EVE, {"a": Ends(1, code=3)}).start().run_until(at("2026-11-02T02:00"))
+    found = why(world, "c.2026-11-02T01:00:00")
+    assert [link.task.routine for link in found.links] == ["c", "b", "a"]
+    assert "scheduler execute a.2026-11-02T01:00:00" in found.commands
+
+
+def test_a_task_to_come_names_its_zone_what_it_waits_for_and_its_deadline() -> None:
+    late = replace(a_routine("b", "0 6 * * *", "a"), due_by=parse_deadline("+2h"))
+    world = World(a_registry(a_routine("a", "0 1 * * *"), late), EVE).start()
+    sentence = why(world, "b.2026-11-02T06:00:00").links[0].sentence
+    for words in ("to come", "in UTC", "a.2026-11-02T01:00:00", "by 2026-11-02 08:00:00"):
+        assert words in sentence
+
+
+def test_a_ready_task_says_which_slots_it_lacks() -> None:
+    pooled = [replace(a_routine(name, "0 1 * * *"), pool="db") for name in "ab"]
+    world = World(Registry(pooled, pools={"db": 1}), EVE, {"a": Ends(30)}).start()
+    world.run_until(at("2026-11-02T01:10"))
+    assert "slots of pool 'db'" in why(world, "b.2026-11-02T01:00:00").links[0].sentence
+
+
+def test_a_ready_task_says_that_all_slots_are_in_use() -> None:
+    registry = a_registry(a_routine("a", "0 1 * * *"), a_routine("b", "0 1 * * *"))
+    world = World(registry, EVE, {"a": Ends(30)}, slots=1).start()
+    world.run_until(at("2026-11-02T01:10"))
+    found = why(world, "b.2026-11-02T01:00:00", max_running=1)
+    assert "all 1 slots (max_running) are in use" in found.links[0].sentence
+
+
+def test_a_task_that_is_retried_says_when() -> None:
+    routine = replace(a_routine("a", "0 1 * * *"), retries=2)
+    world = World(a_registry(routine), EVE, {"a": Ends(1, code=1)}).start()
+    world.run_until(at("2026-11-02T01:01"))
+    sentence = why(world, "a.2026-11-02T01:00:00").links[0].sentence
+    assert "waits for retry 1 of 2 at 01:01:30, after: exit code 1" in sentence
