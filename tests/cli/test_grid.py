@@ -231,14 +231,54 @@ class Checked(HTMLParser):
 def test_the_page_says_the_reason_of_each_cell() -> None:
     page = Checked(html_of(a_view()))
     assert "load.2026-11-23T01:00:00 failed: exit code 3" in page.titles()
-    assert "blocked by load" in page.titles()
-    assert [attrs["class"] for tag, attrs in page.elements if tag == "td"][:5] == [
-        "failed last",
-        "none",
-        "succeeded",
-        "none",
-        "failed",
-    ]
+    assert "report is blocked by load" in page.titles()
+
+
+def test_a_row_ends_with_the_newest_task_whenever_that_was() -> None:
+    page = Checked(html_of(a_view()))
+    classes = [attrs["class"] for tag, attrs in page.elements if tag == "td"]
+    assert classes[:5] == ["none", "succeeded", "none", "failed", "failed last"]
+    assert classes[-5:] == ["none", "none", "none", "none", "succeeded last"]
+    # Of today the time, else the day: on a telephone there is room for no more.
+    assert "newest" in page.text and "F 01:00" in page.text and ". 2026-11-01" in page.text
+
+
+def test_the_name_of_a_routine_is_told_in_full_where_it_is_cut() -> None:
+    name = "a-name-as-long-as-people-have-them-in-warehouses"
+    page = html_of(a_view(rows=[a_row(name, None, None, None, None)]))
+    assert name in Checked(page).titles() and f"--longest: {len(name)}ch" in page
+
+
+def test_a_page_says_what_is_not_on_it() -> None:
+    row = a_row("load", None, None, None, a_cell("load", "2026-11-23T01:00"), unread=2)
+    assert "~ too many to show: take a shorter --by" in Checked(html_of(a_view(rows=[row]))).text
+    assert "too many" not in html_of(a_view())
+    assert "… and 3 more routines" in Checked(html_of(a_view(more=3))).text
+    empty = Checked(html_of(a_view(rows=[])))
+    assert "There are no routines." in empty.text and "table" not in dict(empty.elements)
+
+
+def luminance(colour: str) -> float:
+    """Return how bright a colour is, as the Web Content Accessibility Guidelines count."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    dark, bright = sorted((luminance(one), luminance(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_each_letter_and_word_stands_out_from_its_ground(scheme: int) -> None:
+    block = html_of(a_view()).split(":root")[scheme + 1].split("}")[0]
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6})", block))
+    inks = {state: colours["ink"] for state in LETTERS} | {"skipped": colours["ink-of-skipped"]}
+    pairs = [(inks[state], colours[state]) for state in LETTERS]
+    words = ("text", "faint", "failed", "blocked")
+    pairs += [(colours[word], colours["ground"]) for word in words]
+    assert min(contrast(*pair) for pair in pairs) >= 4.5
 
 
 def test_the_page_needs_nothing_but_itself() -> None:
