@@ -13,6 +13,7 @@ from scheduler.errors import ConfigError, Problem, SchedulerError
 from scheduler.registry.registry import Registry
 from scheduler.service.config import Settings, read_config
 from scheduler.service.registry_files import Venvs, check_registry, interpreter_of
+from scheduler.service.tool_environments import warnings_of
 
 _HAS_ERRORS = 2
 
@@ -91,10 +92,12 @@ def _findings_of(path: str, settings: Settings | None) -> Findings:
     warnings, interpreters = list(report.warnings), tuple[tuple[str, str], ...]()
     if report.registry is not None:
         venvs: Venvs = {}
-        interpreters = tuple(
-            (routine.name, interpreter_of(routine, python, venvs))
+        used = [
+            (routine, interpreter_of(routine, python, venvs))
             for routine in report.registry.values()
-        )
+        ]
+        interpreters = tuple((routine.name, interpreter) for routine, interpreter in used)
+        warnings += warnings_of(used, path)
         if settings is not None:
             warnings += _changed_days(report.registry, settings)
     return Findings(

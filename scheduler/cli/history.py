@@ -14,6 +14,7 @@ from scheduler.cli.printing import (
     Page,
     Style,
     clean,
+    keep_line_ends,
     page_of,
     say,
     say_json,
@@ -191,9 +192,7 @@ def _csv_columns(fate: TaskView | RunView) -> Sequence[object]:
 
 def _say_csv(rows: Iterator[Sequence[object]], page: Page) -> None:
     """Print rows as RFC 4180 has them."""
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(newline="")  # its line ends are ours: Windows would make two of each
+    keep_line_ends()
     is_seen = page.width is not None
     writer = csv.writer(sys.stdout)
     for row in rows:

@@ -2,43 +2,73 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from scheduler.cli.answers import PlannedView
-from scheduler.cli.printing import STATE_STYLES, Cell, Page, page_of, say, say_json, table
-from scheduler.cli.sources import source_of
+from scheduler.cli.printing import (
+    STATE_STYLES,
+    Cell,
+    Page,
+    keep_line_ends,
+    page_of,
+    say,
+    say_aside,
+    say_json,
+    table,
+)
+from scheduler.cli.sources import folder_of, given_name, name_of_folder, source_of
 from scheduler.cli.status import pause_in_words
 from scheduler.cli.times import distance_in_words, moment_in_words, now
 from scheduler.cli.words import routine_of
 from scheduler.errors import SchedulerError
 
+if TYPE_CHECKING:
+    from scheduler.registry.registry import Registry
+    from scheduler.service.forecast import Conditions
+
 _DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    tasks: list[PlannedView]
+    scheduler: Callable[[], str]  # whose tasks they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folder:
+    """The data folder for which a registry file is planned, as far as one is known."""
+
+    name: str
+    max_running: int
+    timezone: str | None = None  # of a config that was asked for, not only found in ./config.cfg
+    database: Path | None = None
 
 
 def plan(arguments: Namespace) -> int:
     """Print the tasks to come in a window."""
     routine = routine_of(arguments)
+    if arguments.json and arguments.ical:
+        raise SchedulerError("--json and --ical are two forms of one answer: give one of them")
     at = now()
     if arguments.registry is not None:
-        answer: object = _plan_of_file(arguments, routine, at)
+        found = _plan_of_file(arguments, routine, at)
     else:
-        answer = source_of(arguments).get(
-            "plan",
-            **{
-                "from": arguments.start,
-                "to": arguments.end,
-                "routine": routine,
-                "if": _assumed(arguments),
-                "expected": "yes" if _wants_expected(arguments) else None,
-            },
-        )
+        found = _plan_of_scheduler(arguments, routine)
     if arguments.json:
-        say_json(answer)
+        say_json(found.tasks)
+    elif arguments.ical:
+        from scheduler.cli.ical import ical_of  # slow to import
+
+        text = ical_of(found.tasks, found.scheduler(), at)
+        keep_line_ends("utf-8")  # the standard's
+        print(text, end="")
     else:
-        say(*plan_lines(cast("list[PlannedView]", answer), page_of(sys.stdout), at))
+        say(*plan_lines(found.tasks, page_of(sys.stdout), at))
     return 0
 
 
@@ -78,18 +108,35 @@ def _wants_expected(arguments: Namespace) -> bool:
     return arguments.expected or not arguments.json
 
 
-def _plan_of_file(arguments: Namespace, routine: str | None, at: datetime) -> list[PlannedView]:
+def _plan_of_scheduler(arguments: Namespace, routine: str | None) -> _Plan:
+    source = source_of(arguments)
+    answer = source.get(
+        "plan",
+        **{
+            "from": arguments.start,
+            "to": arguments.end,
+            "routine": routine,
+            "if": _assumed(arguments),
+            "expected": "yes" if _wants_expected(arguments) else None,
+        },
+    )
+
+    def name() -> str:
+        return str(cast("dict[str, object]", source.get("ping"))["name"])
+
+    return _Plan(tasks=cast("list[PlannedView]", answer), scheduler=name)
+
+
+def _plan_of_file(arguments: Namespace, routine: str | None, at: datetime) -> _Plan:
     """Return the plan of a registry file by itself: no scheduler need ever have run it."""
     from scheduler.registry.task_id import parse_moment
-    from scheduler.service.config import Settings, read_config
-    from scheduler.service.forecast import Conditions, expected_views, limits_of
+    from scheduler.service.forecast import expected_views
     from scheduler.service.queries import planned
     from scheduler.service.registry_files import load_registry
     from scheduler.service.views import planned_view
 
-    config = arguments.config_file
-    settings = None if config is None else read_config(Path(config))
-    registry = load_registry(arguments.registry, None if settings is None else settings.timezone)
+    folder = _folder(arguments)
+    registry = load_registry(arguments.registry, folder.timezone)
     zone = registry.timezone
     start = at if arguments.start is None else parse_moment(arguments.start, zone)
     end = start + _DAY if arguments.end is None else parse_moment(arguments.end, zone)
@@ -100,8 +147,47 @@ def _plan_of_file(arguments: Namespace, routine: str | None, at: datetime) -> li
     views = [planned_view(registry, id) for id in ids]
     assumed = _assumed(arguments)
     if assumed is not None or _wants_expected(arguments):
-        # Nothing is known of how long its routines take.
-        conditions = Conditions(limits=limits_of((settings or Settings()).max_running))
+        conditions = _conditions(folder, registry)
         expected = expected_views(registry, ids, (start, end), assumed, conditions)
         views = [{**view, **more} for view, more in zip(views, expected, strict=True)]
-    return [cast("PlannedView", view) for view in views]
+    return _Plan(
+        tasks=[cast("PlannedView", view) for view in views],
+        scheduler=lambda: folder.name,
+    )
+
+
+def _folder(arguments: Namespace) -> _Folder:
+    from scheduler.service.config import Settings, read_config
+
+    is_named = arguments.config_file is not None or given_name(arguments) is not None
+    by_itself = _Folder(name=name_of_folder(arguments.registry), max_running=Settings().max_running)
+    try:
+        known = folder_of(arguments)
+        settings = read_config(Path(known.config)) if known and known.config else None
+    except SchedulerError:
+        if is_named:
+            raise
+        return by_itself  # what is wrong where one stands is not what was asked about
+    if known is None:
+        return by_itself
+    return _Folder(
+        name=known.name,
+        max_running=settings.max_running if settings else by_itself.max_running,
+        # Times must not depend on where one stands.
+        timezone=settings.timezone if settings and is_named else None,
+        database=Path(known.database),
+    )
+
+
+def _conditions(folder: _Folder, registry: "Registry") -> "Conditions":
+    """Return what a forecast starts from: how long routines of these names took in that folder."""
+    from scheduler.service.forecast import Conditions, durations_of, limits_of
+    from scheduler.service.wiring import reader_of
+
+    durations: dict[str, timedelta] = {}
+    if folder.database is not None:
+        try:
+            durations = durations_of(reader_of(folder.database), registry)
+        except SchedulerError as error:
+            say_aside(f"scheduler: it is not known how long routines take: {error}")
+    return Conditions(limits=limits_of(folder.max_running), durations=durations)

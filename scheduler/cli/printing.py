@@ -100,6 +100,13 @@ def say_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2 if is_wide else None))
 
 
+def keep_line_ends(encoding: str | None = None) -> None:
+    """Let stdout print line ends as they are, in an encoding if one is given."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # Windows would make two of each end
+        reconfigure(newline="", encoding=encoding, errors="backslashreplace")
+
+
 def styled(text: str, style: Style | None, page: Page) -> str:
     """Return the text in its style, where the page has colour."""
     if not page.has_colour or style is None or not text:
@@ -132,7 +139,9 @@ def cut(text: str, width: int) -> str:
     """Return the text, cut where it is wider than that."""
     if width_of(text) <= width:
         return text
-    kept = text[: max(width - 1, 0)]
+    if width <= 0:
+        return ""  # not even the mark of a cut has room
+    kept = text[: width - 1]
     while width_of(kept) > width - 1:
         kept = kept[:-1]
     return f"{kept}…"

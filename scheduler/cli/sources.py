@@ -91,10 +91,37 @@ def config_of_folder(arguments: Namespace) -> Path | None:
     name = given_name(arguments)
     if name is None or arguments.config_file is not None:
         return config_of(arguments) or _config_of_only_live()
+    known = _named(name)
+    return Path(known.config) if known.config else None
+
+
+def folder_of(arguments: Namespace) -> Remembered | None:
+    """Return the data folder that was named, or that of ./config.cfg, also if nothing ever ran.
+
+    Raises:
+        SchedulerError: a scheduler was named of which nothing is known, or the config is wrong.
+    """
+    name = given_name(arguments)
+    if name is not None and arguments.config_file is None:
+        return _named(name)
+    config = config_of(arguments)
+    if config is None:
+        return None
+    known = _remembered_with(config)
+    if known is not None:
+        return known
+    from scheduler.service.config import read_config
+
+    database = str(read_config(config).database)
+    name = name or name_of_folder(config)
+    return Remembered(name=name, config=str(config), database=database, mode="prod")
+
+
+def _named(name: str) -> Remembered:
     known = instance.remembered(name)
     if known is None:
         raise SchedulerError(unknown_name(name))
-    return Path(known.config) if known.config else None
+    return known
 
 
 def _config_of_only_live() -> Path | None:
@@ -121,7 +148,8 @@ def _data_folder(arguments: Namespace, error: NotRunningError) -> DataFolder:
     known = _remembered_of(arguments, error)
     if known is None:
         # Given by name, or nobody ever ran with this config.
-        return DataFolder(answers=offline_answers(config, name or _name_for(config)))
+        name = name or (None if config is None else name_of_folder(config))
+        return DataFolder(answers=offline_answers(config, name))
     path = Path(known.config) if known.config else None
     return DataFolder(answers=offline_answers(path, known.name, Path(known.database)))
 
@@ -136,6 +164,10 @@ def _remembered_of(arguments: Namespace, error: NotRunningError) -> Remembered |
         return known
     if config is None:
         return _only_remembered(error)
+    return _remembered_with(config)
+
+
+def _remembered_with(config: Path) -> Remembered | None:
     same = (one for one in instance.all_remembered() if one.config == os.path.abspath(config))
     return next(same, None)
 
@@ -152,6 +184,6 @@ def _only_remembered(error: NotRunningError) -> Remembered:
     return known[0]
 
 
-def _name_for(config: Path | None) -> str | None:
-    """Return a name for a data folder whose scheduler never had one: the folder's."""
-    return None if config is None else Path(os.path.abspath(config)).parent.name
+def name_of_folder(file: str | Path) -> str:
+    """Return the name of its folder, for what has none of its own: a scheduler that never ran."""
+    return Path(os.path.abspath(file)).parent.name

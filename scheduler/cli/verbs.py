@@ -227,6 +227,9 @@ def _plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expected", action="store_true", help="also as JSON: what is expected of each task"
     )
+    parser.add_argument(
+        "--ical", action="store_true", help="print iCalendar, for a calendar: an event a task"
+    )
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:
@@ -352,6 +355,7 @@ VERBS = (
             "scheduler plan report --from 2026-10-01 --to 2026-11-01",
             "scheduler plan --if 'load fails' --if 'down 02:00-05:00'",
             "scheduler plan --registry registry.xml --json",
+            "scheduler plan --from 2026-10-01 --to 2026-11-01 --ical > plan.ics",
         ),
         options=(_routine, _window, _plan, _registry, _common, _json),
     ),

@@ -71,14 +71,13 @@ def limits_of(max_running: int) -> Limits:
 
 def conditions_of(store: Reader, registry: Registry, limits: Limits) -> Conditions:
     """Return what a forecast of a scheduler starts from."""
-    lengths = {name: store.durations(name) for name in registry}
-    return Conditions(
-        durations={
-            name: timedelta(seconds=median(found)) for name, found in lengths.items() if found
-        },
-        pauses=store.pauses(),
-        limits=limits,
-    )
+    return Conditions(durations=durations_of(store, registry), pauses=store.pauses(), limits=limits)
+
+
+def durations_of(store: Reader, names: Iterable[str]) -> dict[str, timedelta]:
+    """Return how long routines usually take, of those that have succeeded lately."""
+    lengths = ((name, store.durations(name)) for name in names)
+    return {name: timedelta(seconds=median(found)) for name, found in lengths if found}
 
 
 def expected_views(

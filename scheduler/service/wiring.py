@@ -25,7 +25,7 @@ from scheduler.service.queries import Answers, Identity
 from scheduler.service.recovery import end_lost_attempts, last_registry, restored
 from scheduler.service.registry_files import CheckReport, check_registry
 from scheduler.service.reloading import Loaded, Reloading, ReloadOnChange
-from scheduler.service.store.protocol import Source, Store
+from scheduler.service.store.protocol import Reader, Source, Store
 
 if TYPE_CHECKING:
     from scheduler.service.clock import Clock
@@ -360,12 +360,10 @@ def offline_answers(
         SchedulerError: config, registry or database cannot be read.
     """
     from scheduler.service.clock import SystemClock
-    from scheduler.service.store.memory import MemoryStore
-    from scheduler.service.store.sqlite import SqliteReader
 
     settings = read_config(config) if config is not None else Settings()
     path = database or settings.database
-    store = SqliteReader(path) if path.is_file() else MemoryStore()
+    store = reader_of(path)
     report = check_registry(settings.registry, settings.timezone)
     notices: tuple[str, ...] = ()
     registry = report.registry
@@ -393,6 +391,18 @@ def offline_answers(
         now=SystemClock(with_timer=False).now,
     )
     return answers.by_verb()
+
+
+def reader_of(database: Path) -> Reader:
+    """Return what reads a database, of a live scheduler too; one that is not there is empty.
+
+    Raises:
+        SchedulerError: it is of another version, or cannot be read.
+    """
+    from scheduler.service.store.memory import MemoryStore
+    from scheduler.service.store.sqlite import SqliteReader
+
+    return SqliteReader(database) if database.is_file() else MemoryStore()
 
 
 def is_ancestors(database: Path) -> bool:

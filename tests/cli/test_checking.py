@@ -136,6 +136,56 @@ def test_schedules_of_an_older_folder_whose_days_change_are_named(
     assert "--accept_cron_days" in str(warning["hint"])
 
 
+@pytest.mark.parametrize(
+    ("config", "job", "concerned"),
+    [
+        ("", "", ["load", "report"]),
+        # One that was given explicitly is no better.
+        ("python = {tool}", "", ["load", "report"]),
+        ("python = {own}", 'python="{tool}"', ["report"]),
+        ("python = {own}", "", []),
+        ("", 'python="{own}"', ["load"]),
+    ],
+)
+def test_an_interpreter_that_was_made_for_a_tool_is_warned_of(
+    config: str,
+    job: str,
+    concerned: list[str],
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, tool = sys.executable, folder.parent / "pipx" / "venvs" / "scheduler" / "bin" / "python"
+    tool.parent.mkdir(parents=True)
+    tool.symlink_to(own)
+    (tool.parent.parent / "pipx_metadata.json").write_text('{"injected_packages": {}}')
+    monkeypatch.setattr(sys, "executable", str(tool))
+    (folder / "config.cfg").write_text(f"[scheduler]\n{config.format(own=own, tool=tool)}\n")
+    words = f'name="report" {job.format(own=own, tool=tool)}'
+    (folder / "registry.xml").write_text(GOOD.replace('name="report"', words))
+    warnings = found(capsys)["warnings"]
+    assert len(warnings) == bool(concerned)
+    for one in warnings:
+        message, hint = str(one["message"]), str(one["hint"])
+        assert all(name in message for name in concerned) and str(tool) in message
+        assert one["routine"] == (concerned[0] if len(concerned) == 1 else None)
+        assert ".venv" in hint and "[scheduler]" in hint and "python on the job" in hint
+
+
+def test_a_venv_beside_the_scripts_is_not_that_of_a_tool(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = folder.parent / "uv" / "tools" / "scheduler" / "bin" / "python"
+    own = folder / ".venv" / "bin" / "python"
+    for python in (tool, own):
+        python.parent.mkdir(parents=True)
+        python.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(tool))
+    assert found(capsys)["warnings"] == []
+    own.unlink()
+    assert len(found(capsys)["warnings"]) == 1
+
+
 def test_interpreters_are_listed_where_they_differ() -> None:
     warning = Problem(
         file="registry.xml", line=3, column=5, routine="report", message="odd", hint="mend it"

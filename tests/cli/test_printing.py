@@ -77,7 +77,17 @@ def test_a_bar_covers_the_line_that_it_is_drawn_over(width: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "width", "expected"),
-    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("日本語", 4, "日…"), ("日本語", 6, "日本語")],
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("日本語", 4, "日…"),
+        ("日本語", 6, "日本語"),
+        ("日本語", 1, "…"),
+        ("abc", 1, "…"),
+        ("abc", 0, ""),
+        ("abc", -1, ""),
+        ("", 0, ""),
+    ],
 )
 def test_text_is_cut_by_columns(text: str, width: int, expected: str) -> None:
     assert cut(text, width) == expected

@@ -40,6 +40,7 @@ class TimedScheduler:
         self._room: EngineRoom | None = None
         self._store: SqliteStore | None = None
         self._registry: Registry | None = None
+        self._has_crashed = False
         self.clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC), self._is_busy)
 
     @property
@@ -84,22 +85,25 @@ class TimedScheduler:
             stack.callback(self.release)
             room.begin()
             store.keep_sources(loaded.sources, settings.timezone)
-            self._settle()
+            self.settle()
             yield self
-            self.ask("stop")
-            self.release()
-            room.loop.run()
+            if self._has_crashed:
+                self._has_crashed = False
+            else:
+                self.ask("stop")
+                self.release()
+                room.loop.run()
         self._store = self._room = None
 
     def run_until(self, moment: str) -> None:
         """Let time pass up to this moment (UTC)."""
         self.clock.limit = _moment(moment)
-        self._settle()
+        self.settle()
 
     def sleep_until(self, moment: str) -> None:
         """Have the machine sleep until this moment (UTC)."""
         self.clock.set(_moment(moment))
-        self._settle()
+        self.settle()
 
     def set_clock(self, moment: str) -> None:
         """Have somebody set the machine's clock to this moment (UTC)."""
@@ -109,8 +113,17 @@ class TimedScheduler:
         """Ask for something, and return the answer once what follows from it has happened."""
         ask = Ask(verb=verb, parameters=parameters)
         self.room.inbox.put(ask)
-        self._settle()
+        self.settle()
         return ask.reply.result(timeout=0)
+
+    def crash(self) -> None:
+        """Have the machine go down: the scheduler, and all that it runs, is gone at once.
+
+        Nothing more may be asked of it; `running` starts the next one.
+        """
+        self._has_crashed = True
+        for process in self._folder.processes():
+            process.kill()
 
     def hold(self, routine: str) -> None:
         """Have the runs of a routine go on until `release`; time passes meanwhile."""
@@ -164,7 +177,7 @@ class TimedScheduler:
     def _hold_of(self, routine: str) -> Path:
         return self._folder.path / f"{routine}.hold"
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Have the loop do all that there is to do up to the clock's limit."""
         self.clock.is_at_limit = False
         while not (self.clock.is_at_limit or self._has_ended()):
