@@ -25,7 +25,7 @@ def stop(arguments: Namespace) -> int:
     live = live_of(arguments)
     client = Client(live)
     try:
-        answer = client.post("stop", now=arguments.now)
+        answer = client.post("stop", now=arguments.now, detach=arguments.detach)
     except SchedulerError:
         # It may have ended before it could answer: because of another stop, or a signal.
         if not _ends_within(live, _PATIENCE):

@@ -90,7 +90,7 @@ def _run(launch: Launch) -> Exit:
     Raises:
         LaunchError: it cannot be started.
     """
-    from scheduler.service.wiring import local_executor
+    from scheduler.service.wiring import foreground_executor
 
     ended, exits = threading.Event(), list[Exit]()
 
@@ -100,7 +100,7 @@ def _run(launch: Launch) -> Exit:
 
     # Its process has a session of its own: what ends us would not reach it.
     interrupts = _counted("SIGINT", "SIGTERM", "SIGHUP")
-    executor = local_executor(report)
+    executor = foreground_executor(report)
     heeded = 0
     try:
         executor.start(launch)

@@ -16,11 +16,8 @@ _EPILOG = """\
 Options are written with _ or -.  --scheduler_name may be left out when one scheduler is live.
 'scheduler VERB --help' shows examples."""
 
-# Verbs and options of the plan that are not built yet: named rather than taken for a slip.
+# Verbs of the plan that are not built yet: named rather than taken for a slip.
 _LATER_VERBS = ("init", "backup")
-_LATER_OPTIONS = {
-    "stop": ("--detach",),
-}
 
 
 class Parser(argparse.ArgumentParser):
@@ -89,8 +86,6 @@ def _verb_named(word: str) -> Verb:
 
 def _refuse(verb: Verb, parser: Parser, word: str) -> NoReturn:
     name = word.partition("=")[0]
-    if name in _LATER_OPTIONS.get(verb.name, ()):
-        raise SchedulerError(f"{verb.name} {name} is not yet supported")
     see = f"see {parser.prog} --help"
     if not word.startswith("-"):
         raise SchedulerError(f"{verb.name}: one word too many, {quoted(word)} ({see})")

@@ -128,7 +128,13 @@ def _start(parser: argparse.ArgumentParser) -> None:
 
 
 def _stop(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--now", action="store_true", help="kill what runs, instead of waiting")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--now", action="store_true", help="kill what runs, instead of waiting")
+    how.add_argument(
+        "--detach",
+        action="store_true",
+        help="leave running what runs: the next start looks after it",
+    )
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
@@ -263,7 +269,11 @@ VERBS = (
         name="stop",
         help="start nothing more, wait for what runs, and return when it has ended",
         run="asking:stop",
-        examples=("scheduler stop", "scheduler stop --scheduler_name night --now"),
+        examples=(
+            "scheduler stop",
+            "scheduler stop --scheduler_name night --now",
+            "scheduler stop --detach",
+        ),
         options=(_stop, _common, _json),
     ),
     Verb(

@@ -148,7 +148,7 @@ def _cancel_one(
     id = recorded.id
     entry = board.live.get(id)
     if entry is not None and entry.task.state is TaskState.RUNNING:
-        entry.killed_for = Cause.CANCELLED
+        board.put(replace(entry.task, ending=Cause.CANCELLED))
         messages.append(f"{id} is running: its processes are being ended")
         yield KillAttempt(task=id, attempt=entry.task.attempts[-1].number)
         return

@@ -103,7 +103,6 @@ class Entry:
     losts: Numbers = field(default_factory=Numbers)
     moots: Numbers = field(default_factory=Numbers)
     waived: dict[int, None] = field(default_factory=dict[int, None])  # by a wait_until
-    killed_for: Cause | None = None  # what it becomes when its process is gone
     is_late: bool = False  # runs in one of the slots for what was late
     pool: str | None = None  # while it runs: the pool whose slots it takes,
     pool_slots: int = 0  # and how many, whatever the registry says by now
@@ -165,6 +164,7 @@ class Changes(TypedDict, total=False):
     stand_ins: tuple[tuple[TaskId, TaskId], ...]
     tries: int
     retry_at: datetime | None
+    ending: Cause | None
 
 
 class TimerKind(StrEnum):

@@ -31,6 +31,7 @@ from scheduler.engine.events import (
     AnyEvent,
     AttemptExited,
     AttemptLost,
+    AttemptNeverBegan,
     AttemptRefused,
     BackfillAsked,
     CancelAsked,
@@ -50,10 +51,10 @@ from scheduler.engine.pauses import arm_pause, pause, resume
 from scheduler.engine.planning import backfill, plan, settle_routine
 from scheduler.engine.readiness import unknown_tasks
 from scheduler.engine.reconcile import reconcile, start_afresh
-from scheduler.engine.retries import LOST_REASON, retry_at, verdict
+from scheduler.engine.retries import lost_verdict, retry_at, verdict
 from scheduler.engine.snapshot import Snapshot, board_of, snapshot_of
 from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import Attempt, Outcome, Pause, SkippedRun, TaskId
+from scheduler.engine.task import Attempt, Outcome, Pause, SkippedRun, Task, TaskId
 from scheduler.engine.timers import arm, go_off
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import InstantKind
@@ -113,7 +114,7 @@ class Engine:
         board, at = self._board, event.at
         match event:
             case SchedulerStarted():
-                self._start(event)
+                return self._start(event)
             case TimePassed():
                 pass
             case MachineWoke():
@@ -131,12 +132,15 @@ class Engine:
                     outcome=Outcome.REFUSED,
                     error=event.error,
                 )
-                self._close(event.task, end, Cause.EXITED_BADLY, event.error)
+                self._close(event.task, end, Cause.EXITED_BADLY, event.error, at)
             case AttemptLost():
                 end = Attempt(
                     number=event.attempt, started_at=at, ended_at=at, outcome=Outcome.LOST
                 )
-                self._close(event.task, end, Cause.LOST, LOST_REASON)
+                cause, reason = lost_verdict(self._ending_of(event.task))
+                self._close(event.task, end, cause, reason, at)
+            case AttemptNeverBegan():
+                return self._begin_at_last(event)
             case ExecuteAsked():
                 return asks.execute(board, event.tasks, at, event.arguments)
             case RoutineExecuteAsked():
@@ -163,7 +167,7 @@ class Engine:
 
     # -- start and stop --------------------------------------------------------------------
 
-    def _start(self, event: SchedulerStarted) -> None:
+    def _start(self, event: SchedulerStarted) -> list[Command]:
         board, at = self._board, event.at
         reconcile(board, event.registry, at)
         if event.fresh:
@@ -179,6 +183,12 @@ class Engine:
         for wanted in board.pauses.values():
             arm_pause(board, wanted)
         self._expect_all()
+        # An earlier scheduler decided to end these; whether it came to that is not known.
+        return [
+            KillAttempt(task=entry.task.id, attempt=entry.task.attempts[-1].number)
+            for entry in board.live.values()
+            if entry.task.ending is not None
+        ]
 
     def _reload(self, event: RegistryReloaded) -> None:
         board, at = self._board, event.at
@@ -202,11 +212,12 @@ class Engine:
 
     def _stop(self, event: StopAsked) -> list[Command]:
         self._is_serving = False
+        board = self._board
         commands: list[Command] = []
-        for ids in self._board.running.values() if event.now else ():
+        for ids in board.running.values() if event.now else ():
             for id in ids:
-                entry = self._board.live[id]
-                entry.killed_for = entry.killed_for or Cause.STOPPED
+                entry = board.live[id]
+                board.put(replace(entry.task, ending=entry.task.ending or Cause.STOPPED))
                 commands.append(KillAttempt(task=id, attempt=entry.task.attempts[-1].number))
         return commands
 
@@ -218,11 +229,11 @@ class Engine:
             return
         name = event.task.routine
         routine = self._board.registry[name] if name in self._board.registry else None
-        cause, reason = verdict(event, routine, entry.killed_for)
+        cause, reason = verdict(event, routine, entry.task.ending)
         end = Attempt(
             number=event.attempt,
             started_at=event.at,
-            ended_at=event.at,
+            ended_at=min(event.ended_at or event.at, event.at),
             outcome=Outcome.KILLED if event.killed else Outcome.EXITED,
             code=event.code,
             signal=event.signal,
@@ -230,9 +241,32 @@ class Engine:
             peak_memory=event.peak_memory,
             cpu_time=event.cpu_time,
         )
-        self._close(event.task, end, cause, reason)
+        self._close(event.task, end, cause, reason, event.at)
 
-    def _close(self, id: TaskId, end: Attempt, cause: Cause, reason: str) -> None:
+    def _ending_of(self, id: TaskId) -> Cause | None:
+        entry = self._board.live.get(id)
+        return None if entry is None else entry.task.ending
+
+    def _begin_at_last(self, event: AttemptNeverBegan) -> list[Command]:
+        """Begin an attempt that was decided on, once; or end it, if that was decided too."""
+        entry = self._board.live.get(event.task)
+        if entry is None or entry.task.state is not TaskState.RUNNING:
+            return []
+        task, at = entry.task, event.at
+        last = task.attempts[-1]
+        if last.number != event.attempt:
+            return []
+        if task.ending is not None:
+            end = Attempt(number=last.number, started_at=at, ended_at=at, outcome=Outcome.KILLED)
+            cause, reason = lost_verdict(task.ending)
+            self._close(task.id, end, cause, reason, at)
+            return []
+        # Its limits count from the real start.
+        self._board.put(replace(task, attempts=(*task.attempts[:-1], replace(last, started_at=at))))
+        arm(self._board, entry)
+        return [self._order(entry.task)]
+
+    def _close(self, id: TaskId, end: Attempt, cause: Cause, reason: str, at: datetime) -> None:
         """End the running attempt of a task as ``end`` says, which lacks only its start."""
         entry = self._board.live.get(id)
         if entry is None or entry.task.state is not TaskState.RUNNING:
@@ -241,18 +275,28 @@ class Engine:
         if last.number != end.number:
             return
         assert end.ended_at is not None
-        attempts = (*entry.task.attempts[:-1], replace(end, started_at=last.started_at))
-        name, at, tries = id.routine, end.ended_at, entry.task.tries
-        again = retry_at(self._board.registry.get(name), cause, tries, at)
+        ended_at = max(end.ended_at, last.started_at)  # the clock may have been set meanwhile
+        ended = replace(end, started_at=last.started_at, ended_at=ended_at)
+        attempts = (*entry.task.attempts[:-1], ended)
+        name, tries = id.routine, entry.task.tries
+        again = retry_at(self._board.registry.get(name), cause, tries, ended_at)
         if again is None:
             self._board.move(
-                entry, cause, reason, at, attempts=attempts, by_hand=False, arguments=None
+                entry,
+                cause,
+                reason,
+                at,
+                attempts=attempts,
+                by_hand=False,
+                arguments=None,
+                ending=None,
             )
             return
-        entry.killed_for = None
         of = f"retry {tries} of {self._board.registry[name].retries}"
         words = f"waits for {of} at {again.astimezone(id.local.tzinfo):%H:%M:%S}, after: {reason}"
-        self._board.move(entry, Cause.RETRY, words, at, attempts=attempts, retry_at=again)
+        self._board.move(
+            entry, Cause.RETRY, words, at, attempts=attempts, retry_at=again, ending=None
+        )
         arm(self._board, entry)
 
     # -- the pass --------------------------------------------------------------------------
@@ -317,13 +361,20 @@ class Engine:
         tries = entry.task.tries + 1
         board.move(entry, Cause.STARTED, f"attempt {number}", at, attempts=attempts, tries=tries)
         arm(board, entry)
-        previous = board.registry.triggers.previous(id.routine, to_instant(id.instant) - 1)
+        return self._order(entry.task)
+
+    def _order(self, task: Task) -> StartAttempt:
+        """Return the command that starts the last attempt of a task."""
+        board, id = self._board, task.id
+        previous = None
+        if id.routine in board.registry:
+            previous = board.registry.triggers.previous(id.routine, to_instant(id.instant) - 1)
         return StartAttempt(
             task=id,
-            attempt=number,
+            attempt=task.attempts[-1].number,
             previous_instant=None if previous is None else to_utc(previous),
             since=board.routines[id.routine].last_success,
-            arguments=entry.task.arguments,
+            arguments=task.arguments,
         )
 
     # -- what is kept ----------------------------------------------------------------------

@@ -49,6 +49,7 @@ class AttemptExited(Event):
     killed: bool = False
     peak_memory: int | None = None  # bytes
     cpu_time: float | None = None  # seconds
+    ended_at: datetime | None = None  # if that was earlier: no scheduler was there to notice it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,18 @@ class AttemptRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLost(Event):
-    """An attempt ran when an earlier scheduler died, and nobody knows how it ended."""
+    """The process of an attempt is gone, or may never have been, and nobody knows how it ended."""
+
+    task: TaskId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptNeverBegan(Event):
+    """An earlier scheduler died between a decision and its act: the attempt cannot begin any more.
+
+    Not one line of its script has run, and none will.
+    """
 
     task: TaskId
     attempt: int
@@ -167,6 +179,7 @@ AnyEvent = (
     | AttemptExited
     | AttemptRefused
     | AttemptLost
+    | AttemptNeverBegan
     | ExecuteAsked
     | RoutineExecuteAsked
     | CancelAsked

@@ -7,10 +7,10 @@ from scheduler.engine.events import AttemptExited
 from scheduler.engine.states import Cause
 from scheduler.registry.routine import Routine
 
-LOST_REASON = "lost, may have run: its scheduler died while it was running"
+LOST_REASON = "lost, may have run: nobody saw how it ended"
 _LONGEST_WAIT = timedelta(days=30)  # before a retry: the factor would outgrow any calendar
 _RETRIED = (Cause.EXITED_BADLY, Cause.TIMED_OUT, Cause.LOST)
-_KILLED_FOR = {Cause.CANCELLED: "cancelled by hand while running", Cause.STOPPED: "stopped"}
+_ENDED_FOR = {Cause.CANCELLED: "cancelled by hand while running", Cause.STOPPED: "stopped"}
 
 
 def retry_at(routine: Routine | None, cause: Cause, tries: int, at: datetime) -> datetime | None:
@@ -28,15 +28,15 @@ def retry_at(routine: Routine | None, cause: Cause, tries: int, at: datetime) ->
 
 
 def verdict(
-    event: AttemptExited, routine: Routine | None, killed_for: Cause | None
+    event: AttemptExited, routine: Routine | None, ending: Cause | None
 ) -> tuple[Cause, str]:
     """Return what an exit makes of its task, and why."""
-    if killed_for is Cause.TIMED_OUT and event.killed:
+    if ending is Cause.TIMED_OUT and event.killed:
         limit = routine.timeout if routine is not None else None
         after = "" if limit is None else f" after {duration_text(limit)}"
         return Cause.TIMED_OUT, f"timeout{after}"
-    if killed_for is not None and event.killed:
-        return killed_for, _KILLED_FOR[killed_for]
+    if ending is not None and event.killed:
+        return ending, _ENDED_FOR[ending]
     if event.signal is not None:
         return Cause.EXITED_BADLY, _with_error(f"killed by {event.signal}", event.error)
     if event.code == 0:
@@ -44,6 +44,15 @@ def verdict(
     if routine is not None and event.code is not None and event.code == routine.skip_exit:
         return Cause.NOTHING_TO_DO, f"nothing to do (exit code {event.code})"
     return Cause.EXITED_BADLY, _with_error(f"exit code {event.code}", event.error)
+
+
+def lost_verdict(ending: Cause | None) -> tuple[Cause, str]:
+    """Return what becomes of a task of whose running attempt nobody saw the end, and why."""
+    if ending is Cause.TIMED_OUT:
+        return Cause.TIMED_OUT, "timeout"
+    if ending is not None:
+        return ending, _ENDED_FOR[ending]
+    return Cause.LOST, LOST_REASON
 
 
 def _with_error(what: str, error: str | None) -> str:

@@ -49,7 +49,7 @@ class Cause(StrEnum):
     NOTHING_TO_DO = "nothing to do"  #: exit code of the routine's skip_exit
     EXITED_BADLY = "exited badly"  #: any other code, a signal, or it could not be started
     TIMED_OUT = "timed out"  #: killed because of its routine's timeout
-    LOST = "lost"  #: its process died with the scheduler, unseen
+    LOST = "lost"  #: its process is gone, and nobody saw how it ended
     STOPPED = "stopped"  #: killed by a stop of the scheduler
     CANCELLED = "cancelled"  #: by hand
     MARKED_SUCCEEDED = "marked succeeded"  #: by hand

@@ -77,6 +77,7 @@ class Task:
     tries: int = 0  # attempts since it was planned, or since a person asked for it
     retry_at: datetime | None = None  # when it is tried again
     is_overdue: bool = False  # had not succeeded by its due_by
+    ending: Cause | None = None  # its processes are being ended: what it becomes when they are gone
     stand_ins: tuple[tuple[TaskId, TaskId], ...] = ()  # (waited for, accepted in its place)
 
     @property

@@ -74,7 +74,7 @@ def go_off(board: Board, at: datetime) -> Iterator[Command]:
                 if entry is not None and _is_due_retry(entry.task, at):
                     board.move(entry, Cause.RETRY_DUE, WAITS_FOR_SLOT, at, retry_at=None)
             case TimerKind.TIMEOUT:
-                yield from _time_out(entry, timer.number)
+                yield from _time_out(board, entry, timer.number)
             case TimerKind.START_BY:
                 if entry is not None and entry.heeds_needs:
                     board.move(entry, Cause.TOO_LATE, "had not started by its start_by", at)
@@ -98,11 +98,11 @@ def _resume(board: Board, timer: Timer, at: datetime) -> None:
         resume(board, *timer.pause)
 
 
-def _time_out(entry: Entry | None, number: int) -> Iterator[Command]:
+def _time_out(board: Board, entry: Entry | None, number: int) -> Iterator[Command]:
     if entry is None or entry.task.state is not TaskState.RUNNING:
         return
-    if entry.task.attempts[-1].number == number and entry.killed_for is None:
-        entry.killed_for = Cause.TIMED_OUT
+    if entry.task.attempts[-1].number == number and entry.task.ending is None:
+        board.put(replace(entry.task, ending=Cause.TIMED_OUT))
         yield KillAttempt(task=entry.task.id, attempt=number)
 
 

@@ -6,7 +6,7 @@ Files are only looked at here; starting belongs to the executors.
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from scheduler.engine.commands import StartAttempt
@@ -16,10 +16,12 @@ from scheduler.registry.arguments import ArgumentValues, format_arguments, read_
 from scheduler.registry.routine import Routine, Variable
 from scheduler.registry.task_id import wall_text
 from scheduler.service.config import Settings
-from scheduler.service.executors.protocol import Launch, LaunchError
+from scheduler.service.executors.protocol import Adoption, Launch, LaunchError
 from scheduler.service.logs import log_path
 from scheduler.service.registry_files import Venvs, interpreter_of
 from scheduler.zones import to_instant, to_utc, zone_named
+
+_GRACE = timedelta(seconds=10)  # of a routine that is not in the registry any more
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +58,22 @@ class Launcher:
             log=log,
             log_limit=self.settings.log_size_per_attempt,
             grace=routine.grace.total_seconds(),
+        )
+
+    def adoption(self, routine: Routine | None, id: TaskId, attempt: int) -> Adoption:
+        """Return all that it takes to look after an attempt that an earlier scheduler began.
+
+        ``routine`` is its routine as it was then, if that is known.
+        """
+        grace = _GRACE if routine is None else routine.grace
+        return Adoption(
+            task=str(id),
+            attempt=attempt,
+            scheduler=self.name,
+            database=self.database,
+            log=self.log_of(id, attempt),
+            log_limit=self.settings.log_size_per_attempt,
+            grace=grace.total_seconds(),
         )
 
     def log_of(self, id: TaskId, attempt: int) -> Path:

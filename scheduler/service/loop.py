@@ -39,11 +39,11 @@ from scheduler.service.clock import Clock
 from scheduler.service.executors.protocol import Executor, Exit, LaunchError
 from scheduler.service.inbox import Answer, Ask, Inbox
 from scheduler.service.launches import Launcher
-from scheduler.service.recovery import restored
+from scheduler.service.recovery import TakenUp, end_of, restored
 from scheduler.service.reloading import Reloading
 from scheduler.service.replies import Replies
 from scheduler.service.requests import covered_downstreams, events_of
-from scheduler.service.store.protocol import Process, Store
+from scheduler.service.store.protocol import Store
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +121,7 @@ class Loop:
         self._attempts: dict[tuple[str, int], TaskId] = {}
         self._refused: list[AnyEvent] = []
         self._stops = 0
+        self._leaves_running = False
         self._watch: Watch | None = None
         self._offset = clock.now() - clock.since_boot()
 
@@ -133,14 +134,21 @@ class Loop:
         """Show it from now on what is decided."""
         self._watch = watch
 
-    def start(self, lost: list[AttemptLost], started: SchedulerStarted) -> None:
+    @property
+    def leaves_running(self) -> bool:
+        """Return whether it was asked to end without what runs."""
+        return self._leaves_running
+
+    def start(self, taken_up: TakenUp, started: SchedulerStarted) -> None:
         """Tell the engine what became of what was running, and that it serves."""
-        events: list[AnyEvent] = [*lost, started]
+        for id, number in taken_up.running:
+            self._attempts[str(id), number] = id
+        events: list[AnyEvent] = [*taken_up.events, started]
         self._pass([(event, None) for event in events])
 
     def run(self) -> None:
-        """Decide until it has been asked to stop and nothing runs any more."""
-        while not (self.is_stopping and self._engine.is_idle):
+        """Decide until it has been asked to stop and nothing runs any more, or all is left."""
+        while not (self.is_stopping and (self._engine.is_idle or self._leaves_running)):
             self.step()
         if self._watch is not None:
             self._watch.close()
@@ -210,6 +218,7 @@ class Loop:
                 return ()
             case Ask(verb="stop"):
                 at_once = bool(item.parameters.get("now"))
+                self._leaves_running = bool(item.parameters.get("detach"))
                 item.reply.set_result(self._stop_answer(at_once=at_once))
                 return (self._stop(now, at_once=at_once, within=None),)
             case Ask():
@@ -219,20 +228,8 @@ class Loop:
         id = self._attempts.pop((ended.task, ended.attempt), None)
         if id is None:
             return ()
-        end = ended.exit
-        log.info("attempt ended task=%s n=%d %s", id, ended.attempt, _in_words(end))
-        exited = AttemptExited(
-            at=now,
-            task=id,
-            attempt=ended.attempt,
-            code=end.code,
-            signal=end.signal,
-            error=end.error,
-            killed=end.killed,
-            peak_memory=end.peak_memory,
-            cpu_time=end.cpu_time,
-        )
-        return (exited,)
+        log.info("attempt ended task=%s n=%d %s", id, ended.attempt, _in_words(ended.exit))
+        return (end_of(id, ended.attempt, ended.exit, now),)
 
     def _stop(self, now: datetime, *, at_once: bool, within: timedelta | None) -> StopAsked:
         self._stops += 1
@@ -247,6 +244,8 @@ class Loop:
         names = ", ".join(str(id) for id in self._attempts.values())
         if not names:
             return {"messages": ["nothing is running: the scheduler ends now"]}
+        if self._leaves_running:
+            return {"messages": [f"the scheduler ends, and leaves running: {names}"]}
         verb = "kills" if at_once else "waits for"
         return {"messages": [f"the scheduler {verb} what is running: {names}"]}
 
@@ -296,6 +295,9 @@ class Loop:
             replies.take(ask, decided)
             replies.add(ask, hints)
         self._keep([command for command in commands if isinstance(command, Record)])
+        for event, _ in events:
+            if isinstance(event, AttemptExited | AttemptRefused | AttemptLost):
+                self._executor.forget(str(event.task), event.attempt)
         for event, ask in events:
             if isinstance(event, RegistryReloaded) and not replies.has_failed(ask):
                 replies.add(ask, [self._adopt(event)])
@@ -359,9 +361,11 @@ class Loop:
         # Before the start: a short attempt may be reported before it returns.
         self._attempts[key] = id
         try:
-            routine = self._engine.registry[id.routine]
+            routine = self._engine.registry.get(id.routine)
+            if routine is None:
+                raise LaunchError("its routine is not in the registry any more")
             launch = self._launcher.launch(routine, start, log=self._launcher.log_of(id, number))
-            process = self._executor.start(launch)
+            self._executor.start(launch)
         except LaunchError as error:
             del self._attempts[key]
             log.error("attempt not started task=%s n=%d: %s", id, number, error)
@@ -369,10 +373,7 @@ class Loop:
                 AttemptRefused(at=self._clock.now(), task=id, attempt=number, error=str(error))
             )
             return
-        log.info("attempt started task=%s n=%d pid=%d", id, number, process.pid)
-        self._keep_process(
-            Process(task=id, attempt=number, pid=process.pid, process_start=process.process_start)
-        )
+        log.info("attempt started task=%s n=%d", id, number)
 
     def _keep_note(self, note: NoteToKeep) -> None:
         try:
@@ -380,14 +381,9 @@ class Loop:
         except StoreError as error:
             log.error("the note of %s was not kept: %s", note.key, error)
 
-    def _keep_process(self, process: Process) -> None:
-        try:
-            self._store.keep_process(process)
-        except StoreError as error:
-            # The next start finds the attempt by its environment as well.
-            log.error("the process of %s was not recorded: %s", process.task, error)
-
 
 def _in_words(end: Exit) -> str:
+    if end.is_lost or end.refused is not None:
+        return "lost" if end.is_lost else f"never began: {end.refused}"
     how = f"signal={end.signal}" if end.signal else f"code={end.code}"
     return f"{how} {'killed' if end.killed else end.error or ''}".rstrip()

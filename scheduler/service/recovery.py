@@ -5,11 +5,18 @@ as an event like any other.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler.engine.engine import horizon
-from scheduler.engine.events import AttemptLost
+from scheduler.engine.events import (
+    AnyEvent,
+    AttemptExited,
+    AttemptLost,
+    AttemptNeverBegan,
+    AttemptRefused,
+)
 from scheduler.engine.readiness import needs_of
 from scheduler.engine.reconcile import trigger_texts
 from scheduler.engine.snapshot import Snapshot
@@ -19,13 +26,11 @@ from scheduler.errors import SchedulerError
 from scheduler.registry.examine import examine
 from scheduler.registry.reader import read_registry
 from scheduler.registry.registry import Registry
-from scheduler.service.executors.process_tree import end_lost
+from scheduler.service.executors.protocol import Adoption, Executor, Exit
 from scheduler.service.registry_files import RegistryFiles
 from scheduler.service.store.protocol import TIMEZONE_NOTE, Reader
 
 log = logging.getLogger(__name__)
-
-_GRACE = 10.0  # seconds, of a routine that is not in the registry any more
 
 
 def restored(store: Reader, old: Registry, new: Registry, now: datetime) -> Snapshot:
@@ -146,27 +151,85 @@ class KeptFiles(RegistryFiles):
         return self._kept[path]
 
 
-def end_lost_attempts(
-    store: Reader, old: Registry, now: datetime, *, name: str, database: str
-) -> list[AttemptLost]:
-    """End what a scheduler that died has left running, and return that as events.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenUp:
+    """What has become of the attempts that an earlier scheduler began."""
 
-    A process counts as left only if its start time is the recorded one, or if it bears the mark
-    of its attempt: the pid alone may be another's by now.
+    events: tuple[AnyEvent, ...] = ()  # of those that do not run any more
+    running: tuple[tuple[TaskId, int], ...] = ()  # looked after from now on
+    ended: tuple[TaskId, ...] = ()  # of which the end was seen
+    strays: tuple[str, ...] = ()  # in words: processes that no task accounts for
+
+    @property
+    def lost(self) -> tuple[TaskId, ...]:
+        """Return the tasks of which nobody saw how they ended."""
+        return tuple(event.task for event in self.events if isinstance(event, AttemptLost))
+
+
+def take_up(
+    store: Reader,
+    executor: Executor,
+    adoption_of: Callable[[TaskId, int], Adoption],
+    now: datetime,
+    *,
+    is_same_boot: bool,
+) -> TakenUp:
+    """Hold the stored decisions against the machine; what still runs is looked after from now on.
+
+    What was decided and never begun is begun by the engine's next command; but where the machine
+    has been started anew since, its record may be lost: then it counts as lost, may have run.
     """
-    processes = {(one.task, one.attempt): one for one in store.processes()}
-    lost: list[AttemptLost] = []
+    events: list[AnyEvent] = []
+    running: list[tuple[TaskId, int]] = []
+    ended: list[TaskId] = []
     for task in store.live():
         if task.state is not TaskState.RUNNING:
             continue
-        number = task.attempts[-1].number
-        process = processes.get((task.id, number))
-        routine = old.get(task.routine)
-        grace = routine.grace.total_seconds() if routine is not None else _GRACE
-        pid, began = (process.pid, process.process_start) if process is not None else (0, 0.0)
-        was_there = end_lost(
-            pid, began, str(task.id), number, grace, scheduler=name, database=database
-        )
-        log.warning("attempt lost task=%s n=%d was_running=%s", task.id, number, was_there)
-        lost.append(AttemptLost(at=now, task=task.id, attempt=number))
-    return lost
+        id, number = task.id, task.attempts[-1].number
+        found = executor.find(str(id), number)
+        if found is not None and found.is_running:
+            log.info("attempt adopted task=%s n=%d", id, number)
+            executor.adopt(adoption_of(id, number))
+            running.append((id, number))
+        elif found is not None:
+            assert found.exit is not None, f"{id} #{number} neither runs nor has ended"
+            log.info("attempt had ended task=%s n=%d lost=%s", id, number, found.exit.is_lost)
+            was_asked_for = task.ending is not None
+            events.append(end_of(id, number, found.exit, now, was_asked_for=was_asked_for))
+            if not found.exit.is_lost:
+                ended.append(id)
+        elif is_same_boot:
+            log.warning("attempt had never begun task=%s n=%d", id, number)
+            events.append(AttemptNeverBegan(at=now, task=id, attempt=number))
+        else:
+            log.warning("attempt lost with the machine task=%s n=%d", id, number)
+            events.append(AttemptLost(at=now, task=id, attempt=number))
+    strays = executor.strays()
+    for line in strays:
+        log.warning("%s", line)
+    return TakenUp(events=tuple(events), running=tuple(running), ended=tuple(ended), strays=strays)
+
+
+def end_of(
+    id: TaskId, attempt: int, end: Exit, now: datetime, *, was_asked_for: bool = False
+) -> AttemptExited | AttemptRefused | AttemptLost:
+    """Return an executor's report as the engine's event.
+
+    ``was_asked_for``: an earlier scheduler had decided to end the attempt.
+    """
+    if end.refused is not None:
+        return AttemptRefused(at=now, task=id, attempt=attempt, error=end.refused)
+    if end.is_lost:
+        return AttemptLost(at=now, task=id, attempt=attempt)
+    return AttemptExited(
+        at=now,
+        task=id,
+        attempt=attempt,
+        code=end.code,
+        signal=end.signal,
+        error=end.error,
+        killed=end.killed or was_asked_for,
+        peak_memory=end.peak_memory,
+        cpu_time=end.cpu_time,
+        ended_at=end.ended_at,
+    )

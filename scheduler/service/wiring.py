@@ -6,26 +6,28 @@ No loops and no rules.  What only some need is imported only then.
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING
 
-from scheduler.engine.events import AttemptLost, SchedulerStarted
+from scheduler.engine.events import SchedulerStarted
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Task, TaskId
-from scheduler.errors import RegistryError
+from scheduler.errors import RegistryError, SchedulerError
 from scheduler.registry.registry import Registry
 from scheduler.service.config import Settings, read_config
+from scheduler.service.executors.processes import boot_id
 from scheduler.service.executors.protocol import Executor, Report
 from scheduler.service.instance import Claim, Instance, claim
 from scheduler.service.launches import Launcher
 from scheduler.service.queries import Answers, Identity
-from scheduler.service.recovery import end_lost_attempts, last_registry, restored
+from scheduler.service.recovery import TakenUp, last_registry, restored, take_up
 from scheduler.service.registry_files import CheckReport, check_registry
 from scheduler.service.reloading import Loaded, Reloading, ReloadOnChange
-from scheduler.service.store.protocol import Reader, Source, Store
+from scheduler.service.store.protocol import BOOT_NOTE, Reader, Source, Store
 
 if TYPE_CHECKING:
     from scheduler.service.clock import Clock
@@ -147,14 +149,14 @@ class Scheduler:
                 store.keep_sources(loaded.sources, settings.timezone)
                 if on_change is not None:
                     on_change.start()
-                told(self._banner(instance, loaded, answers, [one.task for one in room.lost]))
+                told(self._banner(instance, loaded, answers, room.taken_up))
                 loop.run()
         finally:
             if on_change is not None:
                 on_change.stop()
             if notifier is not None:
                 notifier.close()
-            room.executor.close()
+            room.executor.close(leaves_running=loop.leaves_running)
             server.stop()
             inbox.close()
             clock.close()
@@ -162,7 +164,7 @@ class Scheduler:
     # -- what is told ----------------------------------------------------------------------
 
     def _banner(
-        self, instance: Instance, loaded: "Loaded", answers: Answers, lost: list[TaskId]
+        self, instance: Instance, loaded: "Loaded", answers: Answers, taken_up: TakenUp
     ) -> list[str]:
         count = len(loaded.registry)
         lines = [
@@ -175,7 +177,8 @@ class Scheduler:
             lines.append(f"test mode: state and logs are in {self._settings.database.parent}")
         lines.extend(f"warning: {notice}" for notice in loaded.notices)
         lines.extend(self._late_lines(instance.started_at))
-        lines.extend(_told_unfinished(lost, self._store.failed()))
+        lines.extend(_told_taken_up(taken_up))
+        lines.extend(_told_unfinished(taken_up.lost, self._store.failed()))
         lines.extend(_told_unknown(answers.unknown()))
         return lines
 
@@ -209,12 +212,15 @@ class EngineRoom:
     executor: Executor
     launcher: Launcher
     reloading: Reloading
-    lost: list[AttemptLost]  # what ran when the last scheduler died
+    store: Store
+    taken_up: TakenUp  # what ran when the last scheduler ended
     started: SchedulerStarted
 
     def begin(self) -> None:
         """Tell the engine what became of what was running, and that it serves."""
-        self.loop.start(self.lost, self.started)
+        self.loop.start(self.taken_up, self.started)
+        # Not before that is stored: a crash in between must not hide that the machine went down.
+        self.store.keep_note(BOOT_NOTE, boot_id())
 
 
 def load(settings: Settings, store: Store, *, is_attended: bool) -> Loaded:
@@ -241,7 +247,10 @@ def built(
 ) -> EngineRoom:
     """Build a scheduler that goes on where the last one over this store ended.
 
-    What that one has left running, because it died, is ended first.
+    What that one has left running is looked after from here on.
+
+    Raises:
+        SchedulerError: the folder for the records of attempts cannot be used.
     """
     from scheduler.engine.admission import Limits
     from scheduler.engine.engine import Engine
@@ -251,15 +260,27 @@ def built(
     now, inbox = clock.now(), Inbox[Item]()
     old = _old_registry(store, loaded)
     launcher = Launcher(name=options.name, settings=settings)
-    lost = end_lost_attempts(store, old, now, name=options.name, database=launcher.database)
+    executor = local_executor(
+        lambda task, attempt, exit_: inbox.put(
+            AttemptEnded(task=task, attempt=attempt, exit=exit_)
+        ),
+        settings.database,
+    )
+    boot = store.note(BOOT_NOTE)
+    if boot is None:
+        _end_unrecorded(store, launcher)
+    taken_up = take_up(
+        store,
+        executor,
+        lambda id, attempt: launcher.adoption(old.get(id.routine), id, attempt),
+        now,
+        is_same_boot=boot == boot_id(),
+    )
     snapshot = restored(store, old, loaded.registry, now)
     limits = Limits(max_running=settings.max_running, late=os.cpu_count() or 1)
     reloading = Reloading(settings, loaded)
     # A venv may have come or gone with the change.
     reloading.tell(lambda loaded, notices: launcher.venvs.clear())
-    executor = local_executor(
-        lambda task, attempt, exit_: inbox.put(AttemptEnded(task=task, attempt=attempt, exit=exit_))
-    )
     loop = Loop(
         engine=Engine(old, snapshot, limits),
         store=store,
@@ -276,7 +297,8 @@ def built(
         executor=executor,
         launcher=launcher,
         reloading=reloading,
-        lost=lost,
+        store=store,
+        taken_up=taken_up,
         started=SchedulerStarted(
             at=max(now, clock.now()),
             registry=loaded.registry,
@@ -306,11 +328,42 @@ def _notifier(
     )
 
 
-def local_executor(report: Report) -> Executor:
-    """Return what runs attempts as processes of this machine."""
-    from scheduler.service.executors.local import LocalExecutor
+def local_executor(report: Report, database: Path) -> Executor:
+    """Return what runs attempts as processes of this machine, for the scheduler over a database.
 
-    return LocalExecutor(report)
+    Raises:
+        SchedulerError: the folder for the records of attempts cannot be used.
+    """
+    from scheduler.service.executors.local import LocalExecutor
+    from scheduler.service.executors.records import RecordsFolder
+
+    folder = Path(f"{os.path.realpath(database)}-attempts")
+    # No other has had it: the locks let in one at a time, and ids of processes come round slowly.
+    generation = f"{time_ns()}-{os.getpid()}"
+    try:
+        return LocalExecutor(report, RecordsFolder(folder), generation)
+    except OSError as error:
+        raise SchedulerError(
+            f"{error.filename or folder}: {error.strerror or error}: the records of attempts"
+            " cannot be kept there"
+        ) from error
+
+
+def foreground_executor(report: Report) -> Executor:
+    """Return what runs attempts that nobody records."""
+    from scheduler.service.executors.local import ForegroundExecutor
+
+    return ForegroundExecutor(report)
+
+
+def _end_unrecorded(store: Store, launcher: Launcher) -> None:
+    """End what an older version of the program has left running, which kept no records of it."""
+    from scheduler.service.executors.process_tree import end_unrecorded
+
+    for task in store.live():
+        if task.state is TaskState.RUNNING:
+            adoption = launcher.adoption(None, task.id, task.attempts[-1].number)
+            end_unrecorded(adoption)
 
 
 def _old_registry(store: Store, loaded: Loaded) -> Registry:
@@ -421,7 +474,22 @@ def _going_on(settings: Settings, report: CheckReport) -> tuple[str, ...]:
     )
 
 
-def _told_unfinished(lost: list[TaskId], failed: Iterable[Task]) -> Iterator[str]:
+def _told_taken_up(taken_up: TakenUp) -> Iterator[str]:
+    """Yield a line for each attempt that went on without a scheduler, and its end."""
+    yield from _some(
+        [id for id, _ in taken_up.running], "still runs, as the last scheduler left it"
+    )
+    yield from _some(taken_up.ended, "ended while no scheduler was running")
+    yield from (f"warning: {line}" for line in taken_up.strays)
+
+
+def _some(ids: Sequence[TaskId], words: str) -> Iterator[str]:
+    yield from (f"{id} {words}" for id in ids[:_ALL_SHOWN])
+    if len(ids) > _ALL_SHOWN:
+        yield f"… and {len(ids) - _ALL_SHOWN} more"
+
+
+def _told_unfinished(lost: Sequence[TaskId], failed: Iterable[Task]) -> Iterator[str]:
     """Yield a line for each task that an end of the scheduler broke off, and that still matters."""
     broken = {id: "lost, may have run" for id in lost}
     for task in failed:

@@ -86,7 +86,7 @@ def test_stop_returns_when_the_scheduler_has_ended(
 ) -> None:
     served.replies["stop"] = {"messages": ["nothing is running"]}
     assert main(["stop", "--now"]) == 0
-    assert served.asked == [("stop", {"now": True})]
+    assert served.asked == [("stop", {"now": True, "detach": False})]
     assert live_instances() == []
     assert capsys.readouterr().out == "nothing is running\nscheduler night has ended\n"
 

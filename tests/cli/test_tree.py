@@ -83,7 +83,6 @@ def test_words_may_stand_on_both_sides_of_an_option() -> None:
         ("resume load --all", "resume takes one of"),
         ("backfill load", "backfill takes a routine and --from TIME"),
         ("backup", "backup is not yet supported"),
-        ("stop --detach", "stop --detach is not yet supported"),
         ("execute --stale --failed", "execute takes one of"),
         ("execute --stale --downstream", "--stale includes what rests on stale tasks"),
         ("execute load --downstream", "--downstream takes a task, such as load.2026"),

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from scheduler.service.executors import as_python
+from scheduler.service.executors.records import read_record
+from scheduler.service.executors.supervisor import DOOR, NOT_RECORDED, SHUT_OUT
 
 CHILD = str(Path(as_python.__file__).with_name("child.py"))
 
@@ -157,8 +159,18 @@ def run(
     return (
         done.stdout.decode(errors="replace"),
         done.stderr.decode(errors="replace"),
-        done.returncode,
+        done.returncode if words[0] != CHILD else code_of(done.returncode, Path(words[1])),
     )
+
+
+def code_of(code: int, file: Path) -> int:
+    """Return an exit code as it is on record, which can tell a signal from it."""
+    record = read_record(file)
+    if record is None or record.ended is None:
+        return code
+    ended = record.ended.code if record.ended.signal is None else -record.ended.signal
+    assert ended is not None and code in (ended, 128 - ended)
+    return ended
 
 
 @pytest.fixture
@@ -169,16 +181,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def as_child(report: Path, *words: str) -> list[str]:
-    """Return the words that run a script or module by child.py."""
-    return [CHILD, str(report), *words]
+def as_child(record: Path, *words: str) -> list[str]:
+    """Return the words that run a script or module by child.py, as an attempt of its own."""
+    (record.parent / DOOR).mkdir(exist_ok=True)
+    record.unlink(missing_ok=True)
+    return [CHILD, str(record), *words]
 
 
 @pytest.mark.parametrize("body", AWKWARD.values(), ids=AWKWARD.keys())
 def test_a_script_shows_what_it_shows_under_python_itself(folder: Path, body: str) -> None:
     script = folder / "script.py"
     script.write_text(body, encoding="latin-1" if "latin-1" in body else "utf-8")
-    ours = run(as_child(folder / "report", "--script", str(script), *ARGUMENTS), folder)
+    ours = run(as_child(folder / "record", "--script", str(script), *ARGUMENTS), folder)
     assert ours == run([str(script), *ARGUMENTS], folder)
 
 
@@ -201,7 +215,7 @@ def test_scripts_run_on_every_version_of_python_at_hand(folder: Path) -> None:
     for python in other_pythons():
         for body in [*(AWKWARD[name] for name in names), LOGS]:
             script.write_text(body)
-            ours = run(as_child(folder / "report", "--script", str(script), "a"), folder, python)
+            ours = run(as_child(folder / "record", "--script", str(script), "a"), folder, python)
             theirs = run([str(script), "a"], folder, python)
             assert ours[::2] == theirs[::2], python
             assert ours[1] == theirs[1] or body is LOGS, python
@@ -214,7 +228,7 @@ def test_a_script_reached_by_a_link_imports_from_the_folder_it_lies_in(folder: P
     link = folder / "elsewhere" / "link.py"
     link.parent.mkdir()
     link.symlink_to(script)
-    ours = run(as_child(folder / "report", "--script", str(link)), folder)
+    ours = run(as_child(folder / "record", "--script", str(link)), folder)
     assert ours == run([str(link)], folder)
     assert ours[2] == 0
 
@@ -223,12 +237,12 @@ def test_a_script_reached_by_a_link_imports_from_the_folder_it_lies_in(folder: P
 def test_the_path_follows_the_environment(folder: Path, environment: dict[str, str]) -> None:
     script = folder / "script.py"
     script.write_text("import sys; print(sys.path)")
-    report = folder / "report"
-    ours = run(as_child(report, "--script", str(script)), folder, **environment)
+    record = folder / "record"
+    ours = run(as_child(record, "--script", str(script)), folder, **environment)
     assert ours == run([str(script)], folder, **environment)
     (folder / "package").mkdir()
     (folder / "package" / "__main__.py").write_text("import sys; print(sys.path)")
-    ours = run(as_child(report, "--script", str(folder / "package")), folder, **environment)
+    ours = run(as_child(record, "--script", str(folder / "package")), folder, **environment)
     assert ours == run([str(folder / "package")], folder, **environment)
 
 
@@ -247,7 +261,7 @@ def test_a_folder_an_archive_and_a_compiled_script_run(folder: Path, kind: str) 
     if kind == "compiled":
         subprocess.run([sys.executable, "-m", "compileall", "-q", "-b", str(target)], check=True)
         target = target / "__main__.pyc"
-    ours = run(as_child(folder / "report", "--script", str(target), "a"), folder)
+    ours = run(as_child(folder / "record", "--script", str(target), "a"), folder)
     assert ours == run([str(target), "a"], folder)
     assert ours[2] == 0, ours
 
@@ -260,7 +274,7 @@ def test_a_module_runs_as_by_python_m(folder: Path, name: str) -> None:
     (folder / "package").mkdir()
     for file in ("__init__.py", "__main__.py", "inner.py"):
         (folder / "package" / file).write_text(body if file != "__init__.py" else "")
-    ours = run(as_child(folder / "report", "--module", name, "a"), folder)
+    ours = run(as_child(folder / "record", "--module", name, "a"), folder)
     assert ours == run(["-m", name, "a"], folder)
 
 
@@ -289,26 +303,72 @@ def test_a_module_runs_as_by_python_m(folder: Path, name: str) -> None:
 def test_the_last_line_of_an_uncaught_exception_is_reported(
     folder: Path, body: str, line: str | None
 ) -> None:
-    script, report = folder / "script.py", folder / "report"
+    script, file = folder / "script.py", folder / "record"
     script.write_text(body)
-    run(as_child(report, "--script", str(script)), folder)
-    peak, _, reported = report.read_text().partition("\n") if report.exists() else ("", "", "")
-    assert peak.isdecimal() == (sys.platform == "linux")
-    assert reported.startswith(line or "")
-    assert bool(reported) == (line is not None)
-    assert len(reported) <= as_python.LONGEST_LINE
+    run(as_child(file, "--script", str(script)), folder)
+    record = read_record(file)
+    assert record is not None and record.ended is not None
+    assert (record.error is None) == (line is None)
+    assert (record.error or "").startswith(line or "")
+    assert len(record.error or "") <= as_python.LONGEST_LINE
 
 
-def test_a_report_that_cannot_be_written_hides_nothing(folder: Path) -> None:
+@pytest.mark.parametrize("is_shut", [True, False])
+def test_an_attempt_that_cannot_be_recorded_does_not_begin(folder: Path, is_shut: bool) -> None:
     script = folder / "script.py"
-    script.write_text("1/0")
-    ours = run(as_child(folder / "gone" / "report", "--script", str(script)), folder)
-    assert ours == run([str(script)], folder)
+    script.write_text("print('begun')")
+    words = as_child(folder / "record", "--script", str(script))
+    if is_shut:
+        (folder / DOOR).rmdir()
+        told, expected = "", SHUT_OUT
+    else:
+        (folder / DOOR / "record").touch()
+        told, expected = "this attempt could not begin: its record could not be", NOT_RECORDED
+    shown, said, code = run(words, folder)
+    assert (shown, code) == ("", expected)
+    assert said[: len(told)] == told and bool(said) == bool(told)
+    assert not (folder / "record").exists()
+
+
+def test_a_record_that_is_taken_away_hides_no_failure(folder: Path) -> None:
+    script = folder / "script.py"
+    script.write_text("import os, sys; os.unlink(sys.argv[1]); 1/0")
+    ours = run(as_child(folder / "record", "--script", str(script), "record"), folder)
+    (folder / "record").touch()
+    assert ours == run([str(script), "record"], folder)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "error"),
+    [
+        ("print('fine')", 0, None),
+        ("import sys; sys.exit(3)", 3, None),
+        ("import sys; sys.exit('no rows')", 1, "no rows"),
+        ("1/0", 1, "ZeroDivisionError: division by zero"),
+        ("import atexit, time; atexit.register(time.sleep, 0.1)", 0, None),
+        ("import os; os._exit(0)", None, None),
+    ],
+)
+def test_without_fork_the_scripts_own_process_records_its_end(
+    folder: Path, body: str, code: int | None, error: str | None
+) -> None:
+    for name in ("supervisor.py", "as_python.py", "child.py"):
+        text = Path(as_python.__file__).with_name(name).read_text(encoding="utf-8")
+        if name == "child.py":  # as on Windows
+            text = text.replace("\nimport sys\n", "\nimport sys\ndel os.fork\n")
+        (folder / name).write_text(text, encoding="utf-8")
+    script, file = folder / "script.py", folder / "record"
+    script.write_text(body)
+    words = as_child(file, "--script", str(script))
+    run([str(folder / "child.py"), *words[1:]], folder)
+    record = read_record(file)
+    assert record is not None and record.script == record.supervisor
+    assert (record.ended and record.ended.code, record.error) == (code, error)
 
 
 def test_a_module_that_fails_shows_the_users_frames_only(folder: Path) -> None:
     (folder / "mod.py").write_text("def f():\n    1/0\nf()\n")
-    _, shown, code = run(as_child(folder / "report", "--module", "mod"), folder)
+    _, shown, code = run(as_child(folder / "record", "--module", "mod"), folder)
     assert [line.split(", ")[0] for line in shown.splitlines() if "File" in line] == [
         f'  File "{folder / "mod.py"}"'
     ] * 2
@@ -346,7 +406,7 @@ HEARD = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
 def test_a_script_that_never_set_logging_up_is_heard(folder: Path, body: str, shown: str) -> None:
     script = folder / "script.py"
     script.write_text(body)
-    ours = run(as_child(folder / "report", "--script", str(script)), folder)
+    ours = run(as_child(folder / "record", "--script", str(script)), folder)
     assert re.fullmatch(shown, ours[1]) and ours[2] == 0, ours
 
 
@@ -354,9 +414,9 @@ def test_a_logging_module_of_the_scripts_own_is_left_alone(folder: Path) -> None
     (folder / "logging.py").write_text("name = 'mine'")
     script = folder / "script.py"
     script.write_text("import logging; print(logging.name)")
-    assert run(as_child(folder / "report", "--script", str(script)), folder) == ("mine\n", "", 0)
+    assert run(as_child(folder / "record", "--script", str(script)), folder) == ("mine\n", "", 0)
 
 
 def test_a_script_that_vanished_ends_as_under_python(folder: Path) -> None:
     words = ["--script", str(folder / "gone.py")]
-    assert run(as_child(folder / "report", *words), folder) == run(words[1:], folder)
+    assert run(as_child(folder / "record", *words), folder) == run(words[1:], folder)

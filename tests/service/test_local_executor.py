@@ -2,6 +2,7 @@
 
 import os
 import queue
+import shutil
 import signal
 import sys
 import time
@@ -12,10 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scheduler.service.executors.cost import largest_so_far
 from scheduler.service.executors.local import LocalExecutor
-from scheduler.service.executors.process_tree import Marker, end_lost, tree_of
-from scheduler.service.executors.protocol import Exit, Launch, LaunchError, Started
+from scheduler.service.executors.process_tree import Marker, end_unrecorded, tree_of
+from scheduler.service.executors.processes import is_running
+from scheduler.service.executors.protocol import Adoption, Exit, Found, Launch, LaunchError
+from scheduler.service.executors.records import Record, RecordsFolder
 
 TASK = "load.2026-10-01T02:00:00"
 #: Far more than any step below takes on a busy machine.
@@ -31,10 +33,14 @@ class World:
         self.folder = folder
         self.log = folder / "logs" / "load" / "2026-10-01T02-00-00.1.log"
         self.reports: queue.Queue[tuple[str, int, Exit]] = queue.Queue()
-        self.executor = LocalExecutor(self._report)
+        self.records = RecordsFolder(folder / "attempts")
+        self.generation = 1
+        self._is_heard = True
+        self.executor = LocalExecutor(self._report, self.records, "1")
 
     def _report(self, task: str, attempt: int, exit_: Exit) -> None:
-        self.reports.put((task, attempt, exit_))
+        if self._is_heard:
+            self.reports.put((task, attempt, exit_))
 
     def launch(
         self,
@@ -68,9 +74,38 @@ class World:
             grace=grace,
         )
 
-    def start(self, body: str, **further: object) -> Started:
+    def start(self, body: str, **further: object) -> None:
         """Start a script with this body."""
-        return self.executor.start(self.launch(body, **further))  # type: ignore[arg-type]
+        self.executor.start(self.launch(body, **further))  # type: ignore[arg-type]
+
+    def begin(self, body: str, **further: object) -> Record:
+        """Start a script with this body, and return its record once it has begun."""
+        self.start(body, **further)
+        until(lambda: list(self.records.found()))
+        return list(self.records.found())[-1]
+
+    def die(self) -> None:
+        """Let the scheduler die, and the next one begin: it knows nothing but the records."""
+        self.dead = self.executor
+        self.generation += 1
+        self.executor = LocalExecutor(self._report_again, self.records, str(self.generation))
+        # The dead one goes on to watch, in this process; of what it sees nothing is heard.
+        self._is_heard = False
+
+    def _report_again(self, task: str, attempt: int, exit_: Exit) -> None:
+        self.reports.put((task, attempt, exit_))
+
+    def adoption(self, attempt: int = 1) -> Adoption:
+        """Return what it takes to look after an attempt."""
+        return Adoption(
+            task=TASK,
+            attempt=attempt,
+            scheduler=self.folder.name,
+            database="",
+            log=self.log,
+            log_limit=1_000_000,
+            grace=LONG,
+        )
 
     def end(self) -> Exit:
         """Wait for the next report; what it cost is left out, as no two attempts cost the same."""
@@ -184,11 +219,16 @@ def test_attempts_that_run_side_by_side_are_told_apart(world: World) -> None:
     assert sorted((n, exit_.code) for _, n, exit_ in reports) == [(n, n) for n in range(1, 9)]
 
 
-def test_a_start_names_the_process_so_that_it_can_be_told_from_others(world: World) -> None:
-    started = world.start("import time; time.sleep(60)")
-    assert psutil.Process(started.pid).create_time() == pytest.approx(started.process_start, abs=1)
+def test_a_record_names_the_process_so_that_it_can_be_told_from_others(world: World) -> None:
+    record = world.begin("import time; time.sleep(60)")
+    script = psutil.Process(record.script.pid)
+    assert script.ppid() == record.supervisor.pid
+    assert is_running(record.script)
+    assert not is_running(replace(record.script, start="1"))
+    assert not is_running(replace(record.script, start="~1000000000.0"))
     world.kill()
     assert world.end().killed
+    assert not is_running(record.script)
 
 
 # -- What a script is given ----------------------------------------------------------------------
@@ -203,9 +243,9 @@ def test_arguments_environment_and_directory_arrive_as_they_are(world: World) ->
 
 @posix_only
 def test_an_attempt_has_a_session_of_its_own(world: World) -> None:
-    started = world.start("import os; print(os.getsid(0), os.getpgid(0))")
+    record = world.begin("import os; print(os.getsid(0), os.getpgid(0))")
     world.end()
-    assert world.logged().split() == [str(started.pid)] * 2
+    assert world.logged().split() == [str(record.script.pid)] * 2
 
 
 def test_a_module_runs_from_the_directory(world: World) -> None:
@@ -485,7 +525,7 @@ def test_processor_time_is_that_of_the_script_and_what_it_waited_for(
 @posix_only
 @pytest.mark.parametrize("body", ["{fill}", BY_A_CHILD.format(body="{fill}")])
 def test_peak_memory_is_that_of_the_largest_process(world: World, body: str) -> None:
-    size = largest_so_far() + 50_000_000
+    size = 100_000_000
     world.start(body.format(fill=f'x = b"x" * {size}'))
     peak = world.end_with_cost().peak_memory
     assert peak is not None and size <= peak < 2 * size
@@ -493,64 +533,159 @@ def test_peak_memory_is_that_of_the_largest_process(world: World, body: str) -> 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a child does not inherit the peak")
 @pytest.mark.parametrize(
-    ("body", "is_known"),
+    "body",
     [
-        ("", True),
-        ("raise SystemExit(3)", True),
-        ("1 / 0", True),
-        ("import os; os._exit(0)", False),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", False),
-        (BY_A_CHILD.format(body=BURN), False),
+        "print('small')",
+        "1 / 0",
+        "import os; os._exit(0)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
     ],
 )
 def test_the_peak_of_the_scheduler_is_not_taken_for_that_of_a_small_script(
-    world: World, body: str, is_known: bool
+    world: World, body: str
 ) -> None:
     ballast = bytearray(b"x" * 100_000_000)
     world.start(body)
     end = world.end_with_cost()
-    assert len(ballast) < largest_so_far()
     assert end.cpu_time is not None
-    assert (end.peak_memory is not None) == is_known
-    if end.peak_memory is not None:
-        assert 2_000_000 < end.peak_memory < 60_000_000
+    assert end.peak_memory is not None
+    assert 2_000_000 < end.peak_memory < 60_000_000 < len(ballast)
 
 
 # -- What a scheduler that died has left ---------------------------------------------------------
 
+SLEEP = "print('ready', flush=True); import time; time.sleep(600)"
+
 
 @posix_only
-def test_what_a_dead_scheduler_left_is_ended_by_its_pid_and_start(world: World) -> None:
-    started = world.start(
-        "print('ready'); import time; time.sleep(600)", environment={"SCHEDULER_NAME": "another"}
-    )
-    world.await_log("ready")
-    lost = (started.pid, started.process_start, TASK, 1, LONG)
-    assert end_lost(*lost, scheduler=world.folder.name)
+def test_a_script_that_still_runs_is_looked_after_by_the_next_scheduler(world: World) -> None:
+    record = world.begin(SLEEP)
+    world.die()
+    assert world.executor.find(TASK, 1) == Found(is_running=True)
+    world.executor.adopt(world.adoption())
+    os.kill(record.script.pid, signal.SIGTERM)
     assert world.end() == Exit(signal="SIGTERM")
-    assert not end_lost(*lost, scheduler=world.folder.name)
 
 
 @posix_only
-def test_what_a_dead_scheduler_left_is_ended_by_its_marker(world: World) -> None:
+def test_a_script_that_was_adopted_is_killed_with_its_tree(world: World) -> None:
     pids = family(world)
-    os.kill(pids[0], signal.SIGKILL)
-    world.end()
-    lost = (pids[0], 0.0, TASK, 1, LONG)
-    assert not end_lost(*lost, scheduler="another")
-    assert not end_lost(pids[0], 0.0, TASK, 2, LONG, scheduler=world.folder.name)
-    assert end_lost(*lost, scheduler=world.folder.name)
-    marked = [pids[1], pids[3]]
-    assert all(is_gone(pid) for pid in marked)
-    os.kill(pids[2], signal.SIGKILL)
-
-
-def test_a_process_that_merely_has_the_pid_is_left_alone(world: World) -> None:
-    started = world.start(
-        "print('ready'); import time; time.sleep(600)", environment={"SCHEDULER_NAME": "another"}
-    )
-    world.await_log("ready")
-    assert not end_lost(started.pid, started.process_start - 60, TASK, 1, 0, scheduler="mine")
-    assert not is_gone(started.pid)
+    world.die()
+    assert world.executor.find(TASK, 1) == Found(is_running=True)
+    world.executor.adopt(world.adoption())
     world.kill()
-    world.end()
+    assert world.end() == Exit(signal="SIGTERM", killed=True)
+    assert all(is_gone(pid) for pid in pids)
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("body", "exit_"),
+    [
+        ("", Exit(code=0)),
+        ("import os; os._exit(7)", Exit(code=7)),
+        ("raise ValueError('boom')", Exit(code=1, error="ValueError: boom")),
+        ("import os; os.kill(os.getpid(), 9)", Exit(signal="SIGKILL")),
+    ],
+)
+def test_an_end_that_no_scheduler_saw_is_on_record(world: World, body: str, exit_: Exit) -> None:
+    world.start(body)
+    assert world.end() == exit_  # the dead one in this process sees it too: it forgets nothing
+    world.die()
+    found = world.executor.find(TASK, 1)
+    assert found is not None and found.exit is not None
+    assert found.exit.ended_at is not None and found.exit.cpu_time is not None
+    seen = replace(found.exit, ended_at=None, cpu_time=None, peak_memory=None)
+    assert (found.is_running, seen) == (False, exit_)
+    world.executor.forget(TASK, 1)
+    assert list(world.records.found()) == []
+
+
+@posix_only
+def test_an_end_that_nobody_saw_is_lost(world: World) -> None:
+    record = world.begin(SLEEP)
+    os.kill(record.supervisor.pid, signal.SIGKILL)
+    os.kill(record.script.pid, signal.SIGKILL)
+    assert world.end() == Exit(is_lost=True)
+    world.die()
+    assert world.executor.find(TASK, 1) == Found(is_running=False, exit=Exit(is_lost=True))
+
+
+@posix_only
+def test_a_script_whose_supervisor_was_killed_is_still_awaited(world: World) -> None:
+    record = world.begin(SLEEP)
+    os.kill(record.supervisor.pid, signal.SIGKILL)
+    until(lambda: not is_running(record.supervisor))
+    assert world.reports.empty() and is_running(record.script)
+    os.kill(record.script.pid, signal.SIGTERM)
+    assert world.end() == Exit(is_lost=True)
+
+
+@posix_only
+def test_a_late_child_of_a_dead_scheduler_does_not_begin(world: World) -> None:
+    slow = world.folder / "slow_python"
+    slow.write_text(
+        f"#!/bin/sh\nwhile [ ! -e {world.folder}/go ]; do sleep 0.01; done\n"
+        f'exec {sys.executable} "$@"\n'
+    )
+    slow.chmod(0o755)
+    launch = replace(world.launch("open('ran', 'w')"), python=str(slow))
+    world.executor.start(launch)
+    world.die()
+    assert world.executor.find(TASK, 1) is None, "it has not begun, and never will"
+    (world.folder / "go").touch()
+    world.dead.close()
+    assert not (world.folder / "ran").exists()
+    assert list(world.records.found()) == []
+    assert world.run("open('ran', 'w')") == Exit(code=0), "the next scheduler begins it, once"
+    assert (world.folder / "ran").exists()
+
+
+@posix_only
+def test_a_kill_before_the_beginning_lets_nothing_begin(world: World) -> None:
+    never = world.folder / "never_python"
+    never.write_text("#!/bin/sh\nsleep 600\n")
+    never.chmod(0o755)
+    world.executor.start(replace(world.launch("open('ran', 'w')"), python=str(never)))
+    world.kill(hard=True)
+    assert world.end() == Exit(signal="SIGKILL", killed=True)
+    assert not (world.folder / "ran").exists()
+
+
+@posix_only
+def test_an_attempt_whose_records_folder_was_deleted_still_ends_as_it_does(world: World) -> None:
+    world.begin("import sys; sys.stdin.read(); import time; time.sleep(0.2); sys.exit(3)")
+    shutil.rmtree(world.folder / "attempts")
+    assert world.end() == Exit(code=3)
+    assert world.run("", attempt=2) == Exit(code=0)
+
+
+@posix_only
+def test_what_runs_and_is_no_task_is_told_of(world: World) -> None:
+    record = world.begin(SLEEP)
+    world.die()
+    (line,) = world.executor.strays()
+    assert line.startswith("attempt load.2026-10-01T02-00-00.1 of an earlier run")
+    assert line.endswith(f"still runs: pid {record.script.pid}")
+    os.kill(record.script.pid, signal.SIGKILL)
+    until(lambda: not is_running(record.supervisor))
+    assert world.executor.strays() == ()
+    assert list(world.records.found()) == []
+
+
+@posix_only
+def test_what_an_older_version_left_is_ended_by_its_marker(world: World) -> None:
+    pids = family(world)
+    end_unrecorded(replace(world.adoption(), scheduler="another"))
+    end_unrecorded(world.adoption(attempt=2))
+    assert not is_gone(pids[0])
+    end_unrecorded(world.adoption())
+    assert world.end().killed is False
+    assert all(is_gone(pid) for pid in (pids[0], pids[1], pids[3]))
+
+
+def test_nothing_is_left_of_the_records_when_all_has_ended(world: World) -> None:
+    world.run("")
+    world.executor.forget(TASK, 1)
+    world.executor.close()
+    assert not (world.folder / "attempts").exists()

@@ -31,7 +31,6 @@ from scheduler.service.store.protocol import Fate, Source, Store
 from scheduler.service.store.sqlite import SqliteStore
 from tests.support.builders import (
     a_pause,
-    a_process,
     a_routine_state,
     a_run,
     a_task,
@@ -461,30 +460,6 @@ def test_counts_follow_every_change_and_count_the_instants_of_runs(store: Store)
     )
     found = {state: count for state, count in store.counts().items() if count}
     assert found == {TaskState.FAILED: 2, TaskState.SKIPPED: 7}
-
-
-def test_processes_are_those_of_running_attempts(store: Store) -> None:
-    running = a_task("b.2026-10-01T00:00:00", TaskState.RUNNING)
-    zoned = an_id("a.2026-10-02T00:00:00", "Asia/Tokyo")
-    keep(store, running, a_task(zoned, TaskState.RUNNING), a_task("c.2026-10-01T00:00:00"))
-    processes = [a_process(id) for id in (zoned, "b.2026-10-01T00:00:00", "c.2026-10-01T00:00:00")]
-    for process in processes:
-        store.keep_process(process)
-    assert repr(store.processes()) == repr((processes[1], processes[0]))
-    start = running.attempts[0].started_at
-    attempts = (an_attempt(start, code=1), an_attempt(start, number=2, minutes=None))
-    keep(store, a_task(zoned), a_task(running.id, TaskState.RUNNING, attempts=attempts))
-    assert store.processes() == ()
-    store.keep_process(a_process(running.id, attempt=2))
-    assert store.processes() == (a_process(running.id, attempt=2),)
-
-
-def test_a_process_outlives_further_records_of_its_attempt(store: Store) -> None:
-    task = a_task(state=TaskState.RUNNING)
-    keep(store, task)
-    store.keep_process(a_process(task.id))
-    keep(store, a_task(state=TaskState.RUNNING, reason="adopted"))
-    assert store.processes() == (a_process(task.id),)
 
 
 # -- history -------------------------------------------------------------------------------------

@@ -275,8 +275,9 @@ def test_a_wrong_parameter_is_named(port: int, path: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("verb", "body", "expected"),
     [
-        ("stop", {}, {"now": False}),
-        ("stop", {"now": True}, {"now": True}),
+        ("stop", {}, {"now": False, "detach": False}),
+        ("stop", {"now": True}, {"now": True, "detach": False}),
+        ("stop", {"detach": True}, {"now": False, "detach": True}),
         ("execute", {"task": "a.b"}, {"task": "a.b"}),
         ("execute", {"routine": "a", "arguments": ""}, {"routine": "a", "arguments": ""}),
         (

@@ -18,7 +18,6 @@ from scheduler.engine.task import (
     TaskId,
 )
 from scheduler.registry.task_id import parse_task_id
-from scheduler.service.store.protocol import Process
 
 #: the cause that a task of each state has unless the test says another
 _CAUSES = {
@@ -164,9 +163,3 @@ def a_pause(
 ) -> Pause:
     """Return a pause since October 2026."""
     return Pause(scope=scope, name=name, since=at("2026-10-01T00:00:00.000001"), until=until)
-
-
-def a_process(id: TaskId | str = "load.2026-10-01T02:00:00", *, attempt: int = 1) -> Process:
-    """Return the process of an attempt."""
-    known = an_id(id) if isinstance(id, str) else id
-    return Process(task=known, attempt=attempt, pid=4711, process_start=1790812800.123456)

@@ -311,6 +311,8 @@ class World:
 
     def _in_words(self, command: Command) -> str:
         match command:
+            case RecordTask(task=task) if task.ending is not None:
+                return f"ending {task.id}: {task.ending}"
             case RecordTask(task=task):
                 return f"{task.state} {task.id}" + (f": {task.reason}" if task.reason else "")
             case RecordRun(run=run):

@@ -53,7 +53,6 @@ MISTAKES: list[tuple[str, str]] = [
     ("resume report", "is not paused"),
     ("init", "not yet supported"),
     ("backup", "not yet supported"),
-    ("stop --detach", "stop --detach is not yet supported"),
     ("status --watch", "terminal"),
     ("status --rotuine_name load", "did you mean '--routine_name'?"),
     ("status --scheduler_name", "--scheduler_name: expected one argument"),

@@ -81,7 +81,9 @@ def test_schedulers_of_one_name_and_two_users_leave_each_others_scripts_alone(
         folder.wait_for(task, "running")
         other.kill_scheduler()
         other.start()
-        assert other.state(task) == "failed"
+        assert other.state(task) == folder.state(task) == "running"
+        other.run("cancel", task).ok()
+        assert other.wait_for(task)["state"] == "cancelled"
         assert folder.state(task) == "running"
     finally:
         other.close()

@@ -165,3 +165,21 @@ def test_fresh_skips_what_was_left(folder: DataFolder) -> None:
     folder.start("--fresh")
     fate = folder.fate(waits)
     assert (fate["state"], fate["reason"]) == ("skipped", "fresh start")
+
+
+def test_stop_detach_leaves_running_what_runs_for_the_next_start(folder: DataFolder) -> None:
+    folder.start()
+    task = running_in(folder)
+    told = folder.run("stop", "--detach").ok().out
+    assert f"the scheduler ends, and leaves running: {task}" in told
+    assert fate_of(folder, task)["state"] == "running"
+    assert "begun" in folder.run("logs", task).ok().out
+    assert f"{task} still runs, as the last scheduler left it" in folder.start()
+    folder.let_go()
+    fate = folder.wait_for(task)
+    assert (fate["state"], len(fate["attempts"])) == ("succeeded", 1)
+
+
+def test_stop_takes_one_way_to_end_at_a_time(folder: DataFolder) -> None:
+    folder.start()
+    assert "not allowed with" in folder.run("stop", "--now", "--detach").mistake()

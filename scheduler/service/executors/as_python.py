@@ -23,9 +23,9 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 HELD: "list[object]" = []
 
 
-def main() -> None:
+def main(supervisor: "ModuleType") -> None:
     """Run the script or module that the command line names."""
-    report, kind, target = sys.argv[1:4]
+    record, kind, target = sys.argv[1:4]
     arguments = sys.argv[4:]
     child = empty_main()
     set_arguments(kind, target, arguments)
@@ -39,12 +39,13 @@ def main() -> None:
     except BaseException as exception:
         # A process that the script forked comes by here too when it fails; it is not the attempt.
         if os.getpid() == pid:
-            write_report(report, exception)
+            supervisor.CODE[0] = code_of_end(exception)
+            line = last_line(exception)
+            if line:
+                supervisor.add_error(record, line)
         hide_own_frames({child, main.__code__.co_filename})
         # On to the interpreter, which knows best how to exit, or to die of an interrupt.
         raise
-    if os.getpid() == pid:
-        write_report(report)
 
 
 # -- What the script sees ------------------------------------------------------------------------
@@ -145,37 +146,13 @@ def code_of(script: str, module: "ModuleType") -> "CodeType | None":
 # -- How it ended --------------------------------------------------------------------------------
 
 
-def write_report(path: str, exception: "BaseException | None" = None) -> None:
-    """Leave for the executor what it cannot see, all of it or nothing."""
-    peak = peak_memory()
-    line = "" if exception is None else last_line(exception)
-    if not peak and not line:
-        return
-    try:
-        with open(path + ".new", "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write("%s\n%s" % (peak or "", line))
-        os.replace(path + ".new", path)
-    except OSError:
-        # The script may have left its user or its root folder; its own failure must be seen still.
-        pass
-
-
-def peak_memory() -> int:
-    """Return the most bytes that this process has used at once; 0 if that is unknown.
-
-    On Linux only, where the parent is told no less than it has used itself.  A child of the script
-    may have used more: where one has worked, nothing is known.
-    """
-    if sys.platform != "linux" or any(os.times()[2:4]):
+def code_of_end(exception: BaseException) -> int:
+    """Return the exit code with which an uncaught exception ends the interpreter."""
+    if not isinstance(exception, SystemExit):
+        return 1
+    if exception.code is None:
         return 0
-    try:
-        with open("/proc/self/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass  # no /proc here
-    return 0
+    return exception.code & 0xFFFFFFFF if isinstance(exception.code, int) else 1
 
 
 def last_line(exception: BaseException) -> str:

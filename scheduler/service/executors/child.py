@@ -1,22 +1,35 @@
-"""Where an attempt's process begins: hands over to as_python.py.
+"""Where an attempt's process begins: hands over to supervisor.py, and then to as_python.py.
 
-    python -u child.py REPORT (--script PATH | --module NAME) [ARGUMENT ...]
+    python -u child.py RECORD (--script PATH | --module NAME) [ARGUMENT ...]
 
-REPORT is a file that takes two lines: the peak of memory in bytes, where only the process itself
-knows it, and the uncaught exception's, if there is one.  Run by the routine's own interpreter, of
-any version from 3.8, without the rest of the package.
+RECORD is the file that tells which processes the attempt has, and how it ended (ADR 21).  Run by
+the routine's own interpreter, of any version from 3.8, without the rest of the package.
 
 It is short because Python compiles the file it is asked to run anew each time; of what is loaded
 as below it keeps the compiled form.
 """
 
 import os
+import sys
 from _frozen_importlib_external import SourceFileLoader
 
-loader = SourceFileLoader(
-    "scheduler.service.executors.as_python",
-    os.path.join(os.path.dirname(__file__), "as_python.py"),
-)
-as_python = type(os)(loader.name)
-loader.exec_module(as_python)
-as_python.main()
+TYPE_CHECKING = False  # as typing has it, which would have to be imported
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def load(name: str) -> "ModuleType":
+    """Return one of the two modules beside this file."""
+    loader = SourceFileLoader(
+        "scheduler.service.executors." + name,
+        os.path.join(os.path.dirname(__file__), name + ".py"),
+    )
+    module = type(os)(loader.name)
+    loader.exec_module(module)
+    return module
+
+
+supervisor = load("supervisor")
+as_python = load("as_python")
+supervisor.begin(sys.argv[1])
+as_python.main(supervisor)

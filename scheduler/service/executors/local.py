@@ -1,10 +1,13 @@
 """Runs attempts as processes of this machine.
 
-One process an attempt, in a session of its own, and one thread that waits for its end.  An attempt
-ends when its main process does: what that has left running in the background goes on, as under
-cron.  Only a kill takes the whole tree.
+Two processes an attempt: the script, in a session of its own, and its supervisor, which sees how it
+ends; both outlive the scheduler (ADR 21).  One thread here waits for the end.  An attempt ends when
+its script's process does: what that has left running in the background goes on, as under cron.
+Only a kill takes the whole tree.
 """
 
+import errno
+import logging
 import os
 import shutil
 import signal
@@ -12,36 +15,49 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scheduler.service.executors.cost import UNKNOWN, Cost, largest_so_far, reap
 from scheduler.service.executors.log_limit import LimitedLog, LogLimiter
-from scheduler.service.executors.process_tree import (
-    KillRequest,
-    Marker,
-    end_tree,
-    main_process,
-    start_of,
+from scheduler.service.executors.process_tree import SHORTEST_PAUSE, KillRequest, Marker, end_tree
+from scheduler.service.executors.processes import is_running, process_of, wait_for_end
+from scheduler.service.executors.protocol import (
+    Adoption,
+    Exit,
+    Found,
+    Launch,
+    LaunchError,
+    Report,
 )
-from scheduler.service.executors.protocol import Exit, Launch, LaunchError, Report, Started
+from scheduler.service.executors.records import (
+    Generation,
+    Record,
+    RecordsFolder,
+    name_of,
+    read_record,
+)
+from scheduler.service.executors.supervisor import NOT_RECORDED, SHUT_OUT
+
+log = logging.getLogger(__name__)
 
 CHILD = str(Path(__file__).with_name("child.py"))
 #: Logs may hold what is not for everyone's eyes.
 LOG_MODE = 0o640
+#: Seconds that an interpreter may take to begin before whoever kills the attempt waits no longer.
+_LONGEST_BEGINNING = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
 class _Running:
-    """One attempt under way."""
+    """One attempt under way: of ours, or of an earlier scheduler."""
 
-    launch: Launch
-    process: subprocess.Popen[bytes]
-    report_file: str
+    task: str
+    attempt: int
+    record: Path
+    marker: Marker
+    grace: float
     log: LimitedLog | None
-    floor: int  # bytes: no peak of memory up to here can be told from ours
-    cost: Cost = UNKNOWN
+    process: "subprocess.Popen[bytes] | None"  # its supervisor, where that is a child of ours
     request: KillRequest | None = None
     killer: threading.Thread | None = None
     has_ended: bool = False
@@ -50,47 +66,121 @@ class _Running:
 class LocalExecutor:
     """Starts, kills and reports processes of this machine."""
 
-    def __init__(self, report: Report) -> None:
-        """``report`` is called once an attempt, from the thread that watched it."""
+    def __init__(self, report: Report, records: RecordsFolder, generation: str) -> None:
+        """Shut out what an earlier scheduler over these records has not begun yet.
+
+        ``report`` is called once an attempt, from the thread that watched it.  ``generation`` names
+        this scheduler's own folder among the records: no other ever has the same.
+
+        Raises:
+            OSError: the folder of the records cannot be read or written.
+        """
         self._report = report
         self._lock = threading.Lock()
         self._running: dict[tuple[str, int], _Running] = {}
         self._threads: set[threading.Thread] = set()
         self._limiter = LogLimiter()
-        self._numbers = count(1)
-        # Not beside the logs: what a crash leaves here, the system tidies up.
-        self._reports = tempfile.mkdtemp(prefix="scheduler-")
+        self._records = records
+        records.shut_out()
+        # By name: what is on record under it is the one attempt that ever began.
+        self._found = {record.path.name: record for record in records.found()}
+        self._asked: dict[str, None] = {}
+        self._generation: Generation = records.opened(generation)
         _keep_exit_codes()
 
-    def start(self, launch: Launch) -> Started:
-        """Start the attempt and return its process; raise `LaunchError` if that is impossible.
+    # -- attempts of earlier schedulers ----------------------------------------------------
+
+    def find(self, task: str, attempt: int) -> Found | None:
+        """Return what has become of an attempt of an earlier scheduler.
+
+        None: it has not begun, and never will.
+        """
+        name = name_of(task, attempt)
+        record = self._found.get(name)
+        if record is None:
+            return None
+        self._asked[name] = None
+        # In this order: its end may be put on record while we look.
+        if is_running(record.supervisor) or is_running(record.script):
+            return Found(is_running=True)
+        record = _read(record.path) or record
+        return Found(is_running=False, exit=_exit_of(record))
+
+    def strays(self) -> tuple[str, ...]:
+        """Return, in words, what still runs of earlier schedulers and nobody has asked for."""
+        lines: list[str] = []
+        for name, record in list(self._found.items()):
+            if name in self._asked:
+                continue
+            if is_running(record.script):
+                lines.append(
+                    f"attempt {name} of an earlier run, of which the database knows nothing, still"
+                    f" runs: pid {record.script.pid}"
+                )
+            elif not is_running(record.supervisor):
+                del self._found[name]
+                _remove(record.path)
+        self._records.tidy()
+        return tuple(lines)
+
+    def adopt(self, adoption: Adoption) -> None:
+        """Look after an attempt that was found running: its end is reported, it can be killed."""
+        record = self._found[name_of(adoption.task, adoption.attempt)]
+        marker = Marker(
+            scheduler=adoption.scheduler,
+            task=adoption.task,
+            attempt=adoption.attempt,
+            database=adoption.database,
+        )
+        self._look_after(
+            _Running(
+                task=adoption.task,
+                attempt=adoption.attempt,
+                record=record.path,
+                marker=marker,
+                grace=adoption.grace,
+                log=self._limited(adoption.log, adoption.log_limit),
+                process=None,
+            )
+        )
+
+    # -- attempts of ours ------------------------------------------------------------------
+
+    def start(self, launch: Launch) -> None:
+        """Start the attempt; raise `LaunchError` if that is impossible.
 
         A short attempt may be reported before this returns.
         """
         _check(launch)
-        report_file = self._new_report_file()
-        process = _spawn(launch, report_file)
-        process_start = start_of(process.pid)
-        log = None if launch.log is None else self._limiter.watch(launch.log, launch.log_limit)
-        attempt = _Running(
-            launch=launch,
-            process=process,
-            report_file=report_file,
-            log=log,
-            floor=largest_so_far(),
-        )
-        watcher = threading.Thread(target=self._watch, args=(attempt,), daemon=True)
-        with self._lock:
-            self._running[launch.task, launch.attempt] = attempt
-            self._threads.add(watcher)
         try:
-            watcher.start()
+            self._generation.make()  # somebody may have deleted it
+        except OSError as error:
+            raise LaunchError(_no_record(error)) from error
+        record = self._generation.path_of(launch.task, launch.attempt)
+        process = _spawn(launch, str(record))
+        marker = Marker(
+            scheduler=launch.environment.get("SCHEDULER_NAME", ""),
+            task=launch.task,
+            attempt=launch.attempt,
+            database=launch.environment.get("SCHEDULER_DATABASE", ""),
+        )
+        running = _Running(
+            task=launch.task,
+            attempt=launch.attempt,
+            record=record,
+            marker=marker,
+            grace=launch.grace,
+            log=self._limited(launch.log, launch.log_limit),
+            process=process,
+        )
+        try:
+            self._look_after(running)
         except RuntimeError as error:
-            process.kill()
-            self._clear(attempt)
-            self._threads.discard(watcher)
+            # It may have begun: it is ended like any other, and its end is not awaited in vain.
+            running.request = KillRequest(hard=True)
+            _end(running)
+            self._clear(running)
             raise LaunchError(f"the system has no thread left to watch it: {error}") from error
-        return Started(pid=process.pid, process_start=process_start)
 
     def kill(self, task: str, attempt: int, *, hard: bool = False) -> None:
         """End the attempt's whole tree: polite, grace, hard; or hard at once.
@@ -109,19 +199,37 @@ class LocalExecutor:
             running.killer = threading.Thread(target=_end, args=(running,), daemon=True)
             running.killer.start()
 
-    def close(self) -> None:
-        """Wait for the threads that watch; call it after the last attempt has been reported."""
+    def forget(self, task: str, attempt: int) -> None:
+        """Drop what is kept of an attempt that has ended, now that its end has been stored."""
+        old = self._found.pop(name_of(task, attempt), None)
+        _remove(self._generation.path_of(task, attempt) if old is None else old.path)
+
+    def close(self, *, leaves_running: bool = False) -> None:
+        """Wait for the threads that watch; call it after the last attempt has been reported.
+
+        With ``leaves_running`` it waits for nothing: the next scheduler finds what still runs.
+        """
         with self._lock:
             threads = list(self._threads)
-        for thread in threads:
+        for thread in threads if not leaves_running else ():
             thread.join()
         self._limiter.close()
-        shutil.rmtree(self._reports, ignore_errors=True)
+        self._generation.close()
+        self._records.tidy()
 
-    def _new_report_file(self) -> str:
-        if not os.path.isdir(self._reports):  # tidied up, while we ran for weeks
-            self._reports = tempfile.mkdtemp(prefix="scheduler-")
-        return os.path.join(self._reports, str(next(self._numbers)))
+    def _limited(self, path: Path | None, limit: int) -> LimitedLog | None:
+        return None if path is None else self._limiter.watch(path, limit)
+
+    def _look_after(self, running: _Running) -> None:
+        watcher = threading.Thread(target=self._watch, args=(running,), daemon=True)
+        with self._lock:
+            self._running[running.task, running.attempt] = running
+            self._threads.add(watcher)
+        try:
+            watcher.start()
+        except RuntimeError:
+            self._threads.discard(watcher)
+            raise
 
     def _watch(self, running: _Running) -> None:
         """Wait for the end of an attempt, tree included if it is killed, and report it."""
@@ -133,19 +241,32 @@ class LocalExecutor:
             request.look_again()
             killer.join()
         exit_ = self._clear(running)
-        self._report(running.launch.task, running.launch.attempt, exit_)
+        self._report(running.task, running.attempt, exit_)
         with self._lock:
             self._threads.discard(threading.current_thread())
 
     def _clear(self, running: _Running) -> Exit:
-        """Take the exit code of an attempt that has ended, and drop all that was held for it."""
-        _reap(running)
+        """Return how an attempt has ended, and drop all that was held for it."""
         if running.log is not None:
             self._limiter.finish(running.log)
-        peak, error = _take(running.report_file)
         with self._lock:
-            del self._running[running.launch.task, running.launch.attempt]
-        return _exit_of(running, peak, error)
+            del self._running[running.task, running.attempt]
+        exit_ = _how_it_ended(running)
+        return replace(exit_, killed=running.request is not None, ended_at=None)
+
+
+class ForegroundExecutor(LocalExecutor):
+    """Runs attempts that nobody records: what it keeps of them is gone with it."""
+
+    def __init__(self, report: Report) -> None:
+        # Not beside the logs: what a crash leaves here, the system tidies up.
+        self._folder = tempfile.mkdtemp(prefix="scheduler-")
+        super().__init__(report, RecordsFolder(Path(self._folder)), "run")
+
+    def close(self, *, leaves_running: bool = False) -> None:
+        """Wait for the threads that watch, and take the records away."""
+        super().close(leaves_running=leaves_running)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _check(launch: Launch) -> None:
@@ -163,12 +284,12 @@ def _check(launch: Launch) -> None:
             raise LaunchError(f"script {launch.script} may not be read")
 
 
-def _spawn(launch: Launch, report_file: str) -> subprocess.Popen[bytes]:
-    """Start the process, in a session of its own so that no terminal's Ctrl-C reaches it."""
+def _spawn(launch: Launch, record: str) -> subprocess.Popen[bytes]:
+    """Start the supervisor, in a session of its own so that no terminal's Ctrl-C reaches it."""
     log = None if launch.log is None else _open_log(launch.log)
     try:
         return subprocess.Popen(
-            [launch.python, "-u", CHILD, report_file, *_target(launch), *launch.arguments],
+            [launch.python, "-u", CHILD, record, *_target(launch), *launch.arguments],
             cwd=launch.directory,
             env=launch.environment,
             stdin=subprocess.DEVNULL,
@@ -213,55 +334,93 @@ def _open_log(path: Path) -> int:
 
 def _end(running: _Running) -> None:
     """End the whole tree of an attempt."""
-    launch, request = running.launch, running.request
-    assert request is not None
-    marker = Marker(
-        scheduler=launch.environment.get("SCHEDULER_NAME", ""),
-        task=launch.task,
-        attempt=launch.attempt,
-        database=launch.environment.get("SCHEDULER_DATABASE", ""),
-    )
-    end_tree(main_process(running.process.pid), marker, launch.grace, request)
+    assert running.request is not None
+    record = _begun(running, running.request)
+    if record is None:
+        return  # it never began, and never will
+    marker = replace(running.marker, supervisor=record.supervisor.pid)
+    end_tree(process_of(record.script), marker, running.grace, running.request)
+
+
+def _begun(running: _Running, request: KillRequest) -> Record | None:
+    """Return the record of an attempt that is to be ended, once it has begun; None if it has not.
+
+    What is not on record yet has no process but its supervisor to be.
+    """
+    process, waited = running.process, 0.0
+    while (record := _read(running.record)) is None and process is not None:
+        if process.poll() is not None:
+            return _read(running.record)
+        if request.is_hard or waited >= _LONGEST_BEGINNING:
+            process.kill()
+            process.wait()
+            return _read(running.record)
+        request.pause(SHORTEST_PAUSE)
+        waited += SHORTEST_PAUSE
+    return record
 
 
 def _wait(running: _Running) -> None:
-    """Wait for the process to end, where possible without taking its exit code.
-
-    Until that is taken the pid, and the process group's id, cannot become another's.
-    """
-    if sys.platform == "linux":
-        os.waitid(os.P_PID, running.process.pid, os.WEXITED | os.WNOWAIT)
-    else:
-        _reap(running)
-
-
-def _reap(running: _Running) -> None:
-    if running.process.returncode is None:
-        running.cost = reap(running.process, running.floor)
+    """Wait until the script of an attempt has ended, and its end is on record if anybody saw it."""
+    record = _read(running.record)
+    if running.process is not None:
+        running.process.wait()
+    elif record is not None:
+        wait_for_end(record.supervisor)
+    record = _read(running.record)
+    if record is not None and record.ended is None:
+        wait_for_end(record.script)  # somebody has killed its supervisor
 
 
-def _take(report_file: str) -> tuple[int | None, str | None]:
-    """Return the peak of memory and the line that the child left, if it did; remove its file."""
-    try:
-        with open(report_file, encoding="utf-8", errors="replace") as file:
-            peak, _, line = file.read().partition("\n")
-        os.unlink(report_file)
-    except FileNotFoundError:
-        return None, None
-    return int(peak) if peak.isdecimal() else None, line or None
+def _how_it_ended(running: _Running) -> Exit:
+    record = _read(running.record)
+    code = None if running.process is None else running.process.returncode
+    if record is not None and (record.ended is not None or code is None or code < 0):
+        return _exit_of(record)
+    # The supervisor could not write to the record, or somebody has deleted it: it ends as the
+    # script did.  One that was killed has seen nothing.
+    if record is None and code == SHUT_OUT:
+        return Exit(refused=_no_record(FileNotFoundError(errno.ENOENT, "its folder was deleted")))
+    if record is None and code == NOT_RECORDED:
+        return Exit(refused="its record could not be written: the end of its log says why")
+    if code is None or code < 0:
+        began = record is not None or running.process is None
+        return Exit(is_lost=True) if began else Exit(signal=_name_of(-(code or 0)))
+    return Exit(code=code, error=record.error if record is not None and code else None)
 
 
-def _exit_of(running: _Running, peak: int | None, error: str | None) -> Exit:
-    code = running.process.returncode
-    is_signal = code < 0 and sys.platform != "win32"
+def _exit_of(record: Record) -> Exit:
+    """Return how an attempt ended that is gone, by its record."""
+    ended = record.ended
+    if ended is None:
+        return Exit(is_lost=True)
     return Exit(
-        code=None if is_signal else code,
-        signal=_name_of(-code) if is_signal else None,
-        error=error if code else None,
-        killed=running.request is not None,
-        peak_memory=running.cost.peak_memory or peak,
-        cpu_time=running.cost.cpu_time,
+        code=ended.code,
+        signal=None if ended.signal is None else _name_of(ended.signal),
+        error=record.error if ended.code != 0 else None,
+        peak_memory=ended.peak_memory,
+        cpu_time=ended.cpu_time,
+        ended_at=ended.at,
     )
+
+
+def _read(path: Path) -> Record | None:
+    try:
+        return read_record(path)
+    except OSError as error:
+        log.error("record %s cannot be read: %s", path, error)
+        return None
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("record %s could not be removed: %s", path, error)
+
+
+def _no_record(error: OSError) -> str:
+    return f"its record could not be written: {error.strerror or error}"
 
 
 def _name_of(number: int) -> str:

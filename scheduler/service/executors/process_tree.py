@@ -17,11 +17,10 @@ from dataclasses import dataclass
 
 import psutil
 
+from scheduler.service.executors.protocol import Adoption
+
 log = logging.getLogger(__name__)
 
-#: Seconds by which two readings of one process's start may differ: the kernel counts from boot,
-#: and the moment of boot moves when the clock is corrected.
-START_TOLERANCE = 2.0
 #: Seconds between two looks at a tree that is about to end; while it does not, they grow.
 SHORTEST_PAUSE = 0.02
 LONGEST_PAUSE = 1.0
@@ -36,6 +35,7 @@ class Marker:
     task: str
     attempt: int
     database: str = ""  # of the scheduler; an attempt that is not recorded has none
+    supervisor: int | None = None  # a pid: it bears the marker too, and is to see the end
 
     def is_in(self, environment: Mapping[str, str]) -> bool:
         """Tell whether a process with this environment belongs to the attempt."""
@@ -69,27 +69,10 @@ class KillRequest:
         self._news.clear()
 
 
-def start_of(pid: int) -> float:
-    """Return when a process started, in seconds since the epoch; 0 if that is out of sight."""
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
-        return 0.0
-
-
 def main_process(pid: int) -> psutil.Process | None:
-    """Return the process of a child of ours that has not been reaped."""
+    """Return the process that has this pid."""
     try:
         return psutil.Process(pid)
-    except psutil.Error:
-        return None
-
-
-def process_of(pid: int, process_start: float) -> psutil.Process | None:
-    """Return the process that had this pid then; None if it is gone, or the pid is another's."""
-    try:
-        process = psutil.Process(pid)
-        return process if abs(process.create_time() - process_start) <= START_TOLERANCE else None
     except psutil.Error:
         return None
 
@@ -110,7 +93,7 @@ def tree_of(
             with contextlib.suppress(psutil.Error):
                 children = root.children(recursive=True)
                 found.update((child, None) for child in children if is_alive(child))
-    return [process for process in found if process.pid != os.getpid()]
+    return [process for process in found if process.pid not in (os.getpid(), marker.supervisor)]
 
 
 def _bearers(main: psutil.Process | None, marker: Marker) -> Iterator[psutil.Process]:
@@ -209,23 +192,15 @@ def _group_of(pid: int) -> int | None:
     return None if sys.platform == "win32" else os.getpgid(pid)
 
 
-def end_lost(
-    pid: int,
-    process_start: float,
-    task: str,
-    attempt: int,
-    grace: float,
-    *,
-    scheduler: str,
-    database: str = "",
-) -> bool:
-    """End what an attempt of a scheduler that died has left; tell whether there was anything.
+def end_unrecorded(adoption: Adoption) -> None:
+    """End what an attempt of an older version has left, which kept no record of its processes.
 
-    The pid counts only if its process started then.  Returns when all of it is gone.
+    Returns when all of it is gone.
     """
-    main = process_of(pid, process_start)
-    marker = Marker(scheduler=scheduler, task=task, attempt=attempt, database=database)
-    if not tree_of(main, marker):
-        return False
-    end_tree(main, marker, grace, KillRequest())
-    return True
+    marker = Marker(
+        scheduler=adoption.scheduler,
+        task=adoption.task,
+        attempt=adoption.attempt,
+        database=adoption.database,
+    )
+    end_tree(None, marker, adoption.grace, KillRequest())

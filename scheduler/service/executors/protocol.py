@@ -1,11 +1,13 @@
 """What runs attempts: the contract that every executor keeps.
 
 Values and the protocol only.  An executor starts, kills and reports; it knows no retry, no
-state and no store.
+state and no store.  An attempt outlives the scheduler that began it: the next one's executor
+finds it again.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -28,11 +30,16 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """The process of an attempt, named so that it can be told from a later one of its pid."""
+class Adoption:
+    """All that it takes to look after an attempt that an earlier scheduler began."""
 
-    pid: int
-    process_start: float  # as psutil.Process.create_time(): seconds since the epoch
+    task: str
+    attempt: int
+    scheduler: str  # its SCHEDULER_NAME,
+    database: str  # and its SCHEDULER_DATABASE
+    log: Path | None
+    log_limit: int  # bytes
+    grace: float  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +48,9 @@ class Exit:
 
     ``code`` is its exit code, or None if a signal ended it, which ``signal`` then names
     (``SIGKILL``).  ``error`` is the last line of the uncaught exception, if there was one
-    (``ValueError: no rows``), or why the process could not be started.  ``killed`` tells that it
-    was ended by us, on request.  ``peak_memory`` and ``cpu_time`` are None where the system, or
-    the way in which it ended, leaves them unknown.
+    (``ValueError: no rows``).  ``killed`` tells that it was ended by us, on request.
+    ``peak_memory`` and ``cpu_time`` are None where the system, or the way in which it ended, leaves
+    them unknown.
     """
 
     code: int | None = None
@@ -52,6 +59,17 @@ class Exit:
     killed: bool = False
     peak_memory: int | None = None  # bytes
     cpu_time: float | None = None  # seconds
+    ended_at: datetime | None = None  # UTC; None if that was just now
+    refused: str | None = None  # it never began, and why
+    is_lost: bool = False  # it is gone, and nobody saw how it ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What has become of an attempt that an earlier scheduler began."""
+
+    is_running: bool
+    exit: Exit | None = None  # None while it runs
 
 
 class LaunchError(Exception):
@@ -68,8 +86,26 @@ Report = Callable[[str, int, Exit], None]
 class Executor(Protocol):
     """Starts, kills and reports."""
 
-    def start(self, launch: Launch) -> Started:
-        """Start the attempt and return its process; raise `LaunchError` if that is impossible."""
+    def find(self, task: str, attempt: int) -> Found | None:
+        """Return what has become of an attempt of an earlier scheduler.
+
+        None: it has not begun, and never will.
+        """
+        ...
+
+    def strays(self) -> tuple[str, ...]:
+        """Return, in words, what still runs of earlier schedulers and nobody has asked for."""
+        ...
+
+    def adopt(self, adoption: Adoption) -> None:
+        """Look after an attempt that was found running: its end is reported, it can be killed."""
+        ...
+
+    def start(self, launch: Launch) -> None:
+        """Start the attempt; raise `LaunchError` if that is impossible.
+
+        A short attempt may be reported before this returns.
+        """
         ...
 
     def kill(self, task: str, attempt: int, *, hard: bool = False) -> None:
@@ -79,6 +115,13 @@ class Executor(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Wait for the threads that watch; call it after the last attempt has been reported."""
+    def forget(self, task: str, attempt: int) -> None:
+        """Drop what is kept of an attempt that has ended, now that its end has been stored."""
+        ...
+
+    def close(self, *, leaves_running: bool = False) -> None:
+        """Wait for the threads that watch; call it after the last attempt has been reported.
+
+        With ``leaves_running`` it waits for nothing: the next scheduler finds what still runs.
+        """
         ...

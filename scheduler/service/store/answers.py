@@ -6,14 +6,13 @@ from datetime import datetime
 
 from scheduler.engine.states import TaskState
 from scheduler.engine.task import Attempt, Pause, RoutineState, SkippedRun, Task, TaskId
-from scheduler.service.store.protocol import Fate, Process, Source
+from scheduler.service.store.protocol import Fate, Source
 from scheduler.service.store.rows import (
     Row,
     from_micros,
     from_text,
     id_of,
     pause_of,
-    process_of,
     routine_of,
     run_of,
     tasks_of,
@@ -156,10 +155,6 @@ class SqlAnswers(ABC):
         """Return how many records there are in each state; a run counts its instants."""
         counts = {TaskState(state): int(count) for state, count in self._rows("tally")}
         return {state: counts[state] for state in TaskState}
-
-    def processes(self) -> tuple[Process, ...]:
-        """Return the processes of running tasks' last attempts, by instant, then routine."""
-        return tuple(map(process_of, self._rows("processes")))
 
     def sources(self) -> tuple[Source, ...]:
         """Return the files of the last registry that loaded, its own first."""

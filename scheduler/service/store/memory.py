@@ -26,7 +26,7 @@ from scheduler.engine.task import (
     Task,
     TaskId,
 )
-from scheduler.service.store.protocol import TIMEZONE_NOTE, Fate, Process, Source
+from scheduler.service.store.protocol import TIMEZONE_NOTE, Fate, Source
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -41,7 +41,6 @@ class MemoryStore:
         self._runs: dict[tuple[str, datetime], SkippedRun] = {}
         self._ahead: dict[TaskId, None] = {}
         self._pauses: dict[tuple[PauseScope, str], Pause] = {}
-        self._processes: dict[tuple[TaskId, int], Process] = {}
         self._sources: tuple[Source, ...] = ()
         self._notes: dict[str, str] = {}
 
@@ -71,10 +70,6 @@ class MemoryStore:
                         self._pauses[pause.scope, pause.name] = pause
                 case _:
                     assert_never(record)
-
-    def keep_process(self, process: Process) -> None:
-        """Keep which process an attempt has."""
-        self._processes[process.task, process.attempt] = process
 
     def keep_sources(self, sources: Sequence[Source], timezone: str) -> None:
         """Keep the files of a registry that loaded, and the zone that it was read with."""
@@ -240,16 +235,6 @@ class MemoryStore:
             counts[task.state] += 1
         counts[TaskState.SKIPPED] += sum(run.count for run in self._runs.values())
         return counts
-
-    def processes(self) -> tuple[Process, ...]:
-        """Return the recorded processes of attempts that have no end yet."""
-        running = {
-            (task.id, task.attempts[-1].number)
-            for task in self._tasks.values()
-            if task.state is TaskState.RUNNING
-        }
-        found = (process for key, process in self._processes.items() if key in running)
-        return tuple(sorted(found, key=lambda one: (one.task.instant, one.task.routine)))
 
     def sources(self) -> tuple[Source, ...]:
         """Return the files of the last registry that loaded."""

@@ -15,16 +15,8 @@ from scheduler.engine.task import Attempt, Pause, RoutineState, SkippedRun, Task
 
 #: the note that keeps the zone which the last registry was read with
 TIMEZONE_NOTE = "registry timezone"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    """The process of a running attempt, as it was when it began."""
-
-    task: TaskId
-    attempt: int
-    pid: int
-    process_start: float  # seconds since the epoch, as psutil tells it
+#: the note that tells whether the machine has been started anew since
+BOOT_NOTE = "boot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,10 +154,6 @@ class Reader(Protocol):
         """Return how many records there are in each state; a run counts its instants."""
         ...
 
-    def processes(self) -> tuple[Process, ...]:
-        """Return the processes of running tasks' last attempts, by instant, then routine."""
-        ...
-
     def sources(self) -> tuple[Source, ...]:
         """Return the files of the last registry that loaded, its own first."""
         ...
@@ -186,10 +174,6 @@ class Store(Reader, Protocol):
         Raises:
             StoreError: it could not be done; nothing is kept, and it may be tried again.
         """
-        ...
-
-    def keep_process(self, process: Process) -> None:
-        """Keep which process an attempt has; the attempt itself was recorded before."""
         ...
 
     def keep_sources(self, sources: Sequence[Source], timezone: str) -> None:

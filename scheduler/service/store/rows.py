@@ -23,7 +23,6 @@ from scheduler.engine.task import (
     Task,
     TaskId,
 )
-from scheduler.service.store.protocol import Process
 from scheduler.zones import EPOCH, to_instant, to_utc
 
 #: what the database gives and takes; the values of a row have no common type
@@ -31,7 +30,7 @@ Row = tuple[Any, ...]
 
 _SECOND = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
-_TASK_WIDTH = 23  # columns of a task; those of an attempt stand behind them
+_TASK_WIDTH = 24  # columns of a task; those of an attempt stand behind them
 
 _routine_and_instant = itemgetter(0, 1)
 
@@ -102,11 +101,12 @@ def task_row(task: Task) -> Row:
         task.tries,
         _to_micros_or_none(task.retry_at),
         int(task.is_overdue),
+        None if task.ending is None else task.ending.value,
     )
 
 
 def attempt_row(id: TaskId, attempt: Attempt) -> Row:
-    """Return the columns of an attempt but for its process."""
+    """Return the columns of an attempt."""
     return (
         id.routine,
         to_instant(id.instant),
@@ -149,6 +149,7 @@ def _task(rows: list[Row]) -> Task:
         tries=first[20],
         retry_at=_from_micros_or_none(first[21]),
         is_overdue=bool(first[22]),
+        ending=None if first[23] is None else Cause(first[23]),
         attempts=tuple(_attempt(row[_TASK_WIDTH:]) for row in rows if row[_TASK_WIDTH] is not None),
     )
 
@@ -246,11 +247,6 @@ def pause_of(row: Row) -> Pause:
         since=from_micros(since),
         until=_from_micros_or_none(until),
     )
-
-
-def process_of(row: Row) -> Process:
-    """Return the process of an attempt."""
-    return Process(task=id_of(row[:3]), attempt=row[3], pid=row[4], process_start=row[5])
 
 
 def id_of(row: Row) -> TaskId:

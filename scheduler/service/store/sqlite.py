@@ -32,7 +32,7 @@ from scheduler.service.store.connection import (
     transaction,
 )
 from scheduler.service.store.migrate import check, has_ancestor_state, migrate, refuse_strange
-from scheduler.service.store.protocol import Process, Source
+from scheduler.service.store.protocol import Source
 from scheduler.service.store.rows import (
     Row,
     attempt_row,
@@ -165,15 +165,6 @@ class SqliteStore(SqlAnswers):
             self._database.executemany(WRITES["count"], changed)
 
     # -- what the service keeps ------------------------------------------------------------
-
-    def keep_process(self, process: Process) -> None:
-        """Keep which process an attempt has; the attempt itself was recorded before."""
-        id = process.task
-        key = (id.routine, to_instant(id.instant), process.attempt)
-        with transaction(self._database, self._path):
-            self._database.execute(
-                WRITES["keep process"], (process.pid, process.process_start, *key)
-            )
 
     def keep_sources(self, sources: Sequence[Source], timezone: str) -> None:
         """Keep the files of a registry that loaded, and the zone that it was read with."""

@@ -102,9 +102,12 @@ class Logs(Parameters):
 
 
 class Stop(Parameters):
-    """Whether what runs is waited for or killed."""
+    """Whether what runs is waited for, killed, or left running."""
 
     now: Annotated[bool, Field(description="kill what runs, instead of waiting for it")] = False
+    detach: Annotated[
+        bool, Field(description="leave running what runs: the next start looks after it")
+    ] = False
 
 
 class Rerun(Parameters):

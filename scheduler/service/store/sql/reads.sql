@@ -9,6 +9,7 @@ SELECT
     t.planned_at, t.changed_at, t.place,
     t.cover_routine, t.cover_instant, t.cover_zone, t.root_routine, t.root_instant, t.root_zone,
     t.by_hand, t.arguments, t.stand_ins, t.attempts, t.tries, t.retry_at, t.is_overdue,
+    t.ending,
     a.number, a.started_at, a.ended_at, a.outcome, a.code, a.signal, a.error,
     a.peak_memory, a.cpu_time
 FROM ({found}) AS t
@@ -94,16 +95,6 @@ JOIN attempt AS a ON a.routine = t.routine AND a.instant = t.instant AND a.numbe
 )
 WHERE a.ended_at IS NOT NULL
 ORDER BY t.instant DESC
-
--- name: processes
-SELECT t.routine, t.instant, t.zone, a.number, a.pid, a.process_start
-FROM task AS t
-JOIN attempt AS a ON a.routine = t.routine AND a.instant = t.instant AND a.number = (
-    SELECT max(number) FROM attempt WHERE routine = t.routine AND instant = t.instant
-)
-WHERE t.state IN ('waiting', 'blocked', 'ready', 'running') AND t.state = 'running'
-    AND a.pid IS NOT NULL
-ORDER BY t.instant, t.routine
 
 -- name: run of
 -- Runs of a routine do not overlap: no other can hold the instant.

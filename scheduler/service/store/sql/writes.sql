@@ -7,8 +7,8 @@ SELECT state, attempts FROM task WHERE routine = ? AND instant = ?
 INSERT INTO task (
     routine, instant, zone, state, cause, reason, origin, planned_at, changed_at, place,
     cover_routine, cover_instant, cover_zone, root_routine, root_instant, root_zone,
-    by_hand, arguments, stand_ins, attempts, tries, retry_at, is_overdue
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    by_hand, arguments, stand_ins, attempts, tries, retry_at, is_overdue, ending
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: change task
 UPDATE task SET
@@ -17,7 +17,7 @@ UPDATE task SET
     cover_routine = ?, cover_instant = ?, cover_zone = ?,
     root_routine = ?, root_instant = ?, root_zone = ?,
     by_hand = ?, arguments = ?, stand_ins = ?, attempts = ?,
-    tries = ?, retry_at = ?, is_overdue = ?
+    tries = ?, retry_at = ?, is_overdue = ?, ending = ?
 WHERE routine = ? AND instant = ?
 
 -- name: keep attempt
@@ -32,9 +32,6 @@ ON CONFLICT (routine, instant, number) DO UPDATE SET
 
 -- name: forget attempts
 DELETE FROM attempt WHERE routine = ? AND instant = ? AND number > ?
-
--- name: keep process
-UPDATE attempt SET pid = ?, process_start = ? WHERE routine = ? AND instant = ? AND number = ?
 
 -- name: known run
 SELECT count FROM skipped WHERE routine = ? AND first = ?

@@ -1,0 +1,151 @@
+"""The supervisor of an attempt: watches over its script and writes down how it ended.
+
+What child.py becomes.  It forks: the one that goes on runs the script, in a session of its own, the
+other waits for its end and adds it to the attempt's record, whether the scheduler is still there
+or not.  Nothing else begins an attempt, so what is not on record has not run one line.
+
+Runs in the routine's own interpreter, of any version from 3.8: the standard library only, nothing
+from the package, no syntax newer than that, and as few imports as possible, for every task pays
+for them.  Where there is no fork, as on Windows, the script's process keeps the record itself.
+"""
+
+import os
+import sys
+import time
+
+#: The folder in which records are drafted: whoever takes it away lets no attempt begin any more.
+DOOR = "door"
+#: Exit codes of an attempt that has not begun.
+SHUT_OUT = 75
+NOT_RECORDED = 74
+
+
+def begin(record: str) -> None:
+    """Have the attempt begin, on record; return in the process that is to run the script.
+
+    Where it may not begin, because a later scheduler has shut the door, the process ends here.
+    """
+    if not hasattr(os, "fork"):
+        enter(record, os.getpid())
+        record_end_at_exit(record)
+        return
+    supervisor, scheduler = os.getpid(), os.getppid()
+    script = os.fork()
+    if script:
+        watch(script, record, scheduler)
+    os.setsid()
+    enter(record, supervisor)
+
+
+def enter(record: str, supervisor: int) -> None:
+    """Write down which processes the attempt has, or end here."""
+    draft = os.path.join(os.path.dirname(record), DOOR, os.path.basename(record))
+    pid = os.getpid()
+    line = "begun %d %s %d %s\n" % (pid, start_of(pid), supervisor, start_of(supervisor))
+    try:
+        # Whole, in one stroke, and only as long as the door is open.
+        write(draft, line, os.O_CREAT | os.O_EXCL)
+        os.rename(draft, record)
+    except FileNotFoundError:
+        os._exit(SHUT_OUT)
+    except OSError as error:
+        text = "this attempt could not begin: its record could not be written: %s\n" % error
+        try:
+            os.write(2, text.encode(errors="backslashreplace"))
+        except OSError:
+            pass  # the log lies on the same full disk, say
+        os._exit(NOT_RECORDED)
+
+
+def watch(script: int, record: str, scheduler: int) -> None:
+    """Wait for the end of the script, and write it down; does not return."""
+    step_aside()
+    _, status, usage = os.wait4(script, 0)
+    ended_at = time.time()
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    cost = "%d %.6f" % (peak, usage.ru_utime + usage.ru_stime)
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        kind, code = "signal", 128 + number
+    else:
+        number = code = os.WEXITSTATUS(status)
+        kind = "code"
+    try:
+        line = "ended %.6f %s %d %s\n" % (ended_at, kind, number, cost)
+        # A scheduler that is there has it in its database at once; else this is all there is.
+        write(record, line, os.O_APPEND, is_durable=os.getppid() != scheduler)
+    except OSError:
+        pass  # not begun, or a full disk: a scheduler that is there has the exit code still
+    os._exit(code)
+
+
+def step_aside() -> None:
+    """Hold on to nothing of the script's, and heed nothing that is meant for it."""
+    # What the module signal is made of: that itself takes long to import.
+    _signal = __import__("_signal")
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
+        _signal.signal(getattr(_signal, name), _signal.SIG_IGN)
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.chdir("/")
+    except OSError:
+        pass  # it merely keeps a log open, or a file system busy
+
+
+def write(path: str, line: str, flags: int, is_durable: bool = False) -> None:
+    """Write a line to a file in one stroke."""
+    descriptor = os.open(path, os.O_WRONLY | flags | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        data = line.encode("utf-8", "backslashreplace")
+        if os.write(descriptor, data) < len(data):
+            raise OSError("no space left for all of it")
+        if is_durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def start_of(pid: int) -> str:
+    """Return when a process started: what tells it from a later one of its pid.
+
+    On Linux in ticks since the machine booted, as the kernel keeps it; elsewhere about now, in
+    seconds since the epoch.
+    """
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            # The name of the program, in brackets, may hold anything.
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        return "~%.3f" % time.time()
+
+
+def add_error(record: str, line: str) -> None:
+    """Write down the last line of the exception that ended the script."""
+    try:
+        write(record, "error %s\n" % " ".join(line.split("\n")), os.O_APPEND)
+    except OSError:
+        # The script may have left its user or its root folder; its own failure must be seen still.
+        pass
+
+
+#: Where nobody else can write down the end: the exit code as far as it is known.
+CODE = [0]
+
+
+def record_end_at_exit(record: str) -> None:
+    """Write the end down as the last thing before the process is gone, if it ends in order."""
+    import atexit
+
+    # Registered first, it is called last: after the script's own, and the end of its threads.
+    atexit.register(lambda: write_own_end(record))
+
+
+def write_own_end(record: str) -> None:
+    """Write down how this very process ends."""
+    cost = "0 %.6f" % sum(os.times()[:2])
+    try:
+        write(record, "ended %.6f code %d %s\n" % (time.time(), CODE[0], cost), os.O_APPEND)
+    except OSError:
+        pass  # an end that is not on record is not known
