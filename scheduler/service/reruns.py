@@ -134,6 +134,25 @@ def to_refresh(registry: Registry, store: Reader, now: datetime) -> tuple[TaskId
     return _in_order(registry, dict.fromkeys([*stale, *succeeded]))
 
 
+def resting_on_others(
+    registry: Registry, store: Reader, ids: Sequence[TaskId]
+) -> tuple[TaskId, ...]:
+    """Return those of these tasks that wait for another of them, or for one that comes with them.
+
+    That is one on its way, or one that is blocked by another of these.
+    """
+    coming = dict.fromkeys(ids)
+    for task in store.live():
+        if task.state is not TaskState.BLOCKED or task.root in coming:
+            coming[task.id] = None
+    return tuple(
+        id
+        for id in ids
+        if _is_bound(registry, id)
+        and any(_followed(store, need.task) in coming for need in needs_of(registry, id))
+    )
+
+
 def _redone_upstream(registry: Registry, store: Reader, task: Task) -> TaskId | None:
     """Return a task that this one, which succeeded, waited for and that has been redone since."""
     own = _last_success(task)

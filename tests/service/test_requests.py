@@ -102,6 +102,18 @@ def test_of_failed_tasks_with_what_is_downstream_each_waits_for_the_others() -> 
     assert [str(one.id) for one in rest.tasks] == [REPORT]
 
 
+def test_of_failed_tasks_one_that_waits_for_another_waits_for_it_again() -> None:
+    store = MemoryStore()
+    failed = [a_task(name, TaskState.FAILED) for name in (LOAD, REPORT)]
+    store.apply([RecordTask(task=task) for task in failed])
+    first, rest = asked("execute", store, failed=True)
+    assert isinstance(first, ExecuteAsked) and isinstance(rest, BackfillAsked)
+    assert [str(one.id) for one in first.tasks] == [LOAD]
+    assert [str(one.id) for one in rest.tasks] == [REPORT]
+    (at_once,) = asked("execute", store, failed=True, arguments="--again")
+    assert isinstance(at_once, ExecuteAsked) and len(at_once.tasks) == 2
+
+
 @pytest.mark.parametrize(
     ("end", "days"), [(None, [3, 4]), ("2026-10-04", [3]), ("2999-01-01", [3, 4])]
 )

@@ -11,6 +11,7 @@ from scheduler.service.reruns import (
     downstream_of,
     extent_of,
     records_for,
+    resting_on_others,
     stale_tasks,
     to_refresh,
 )
@@ -201,3 +202,22 @@ def test_the_records_that_tasks_rest_on_come_with_their_covers() -> None:
     store = a_store(RecordRun(run=run), done(cover, 9))
     records = records_for(CHAIN, store, [an_id(REPORT), an_id("report.2026-10-01T03:00:00")])
     assert records == (run, store.task(an_id(cover)))
+
+
+def blocked(task: str, root: str) -> RecordTask:
+    return RecordTask(task=a_task(task, TaskState.BLOCKED, root=an_id(root)))
+
+
+def test_a_task_rests_on_another_one_directly_or_through_what_that_blocks() -> None:
+    failed = [an_id(task) for task in (LOAD, REPORT)]
+    assert ids(resting_on_others(CHAIN, a_store(), failed)) == [REPORT]
+    ends = [an_id(task) for task in (LOAD, SUMMARY)]
+    assert resting_on_others(CHAIN, a_store(), ends) == ()
+    assert ids(resting_on_others(CHAIN, a_store(blocked(REPORT, LOAD)), ends)) == [SUMMARY]
+
+
+def test_a_task_rests_on_one_that_is_on_its_way_but_not_on_one_that_will_not_come() -> None:
+    running = RecordTask(task=a_task(LOAD, TaskState.RUNNING))
+    assert ids(resting_on_others(CHAIN, a_store(running), [an_id(REPORT)])) == [REPORT]
+    elsewhere = blocked(LOAD, "other.2026-10-02T05:00:00")
+    assert resting_on_others(CHAIN, a_store(elsewhere), [an_id(REPORT)]) == ()
