@@ -242,6 +242,8 @@ class Explainer:
             if root.routine in self.registry and not self.registry[root.routine].enabled:
                 yield f"enable {root.routine!r} in the registry, then start again"
             yield f"scheduler execute {root}"
+            if root != id:
+                yield f"scheduler mark {root} skipped"
 
     def _pause_that_holds(self, id: TaskId) -> Pause | None:
         task, routine = self.store.task(id), self.registry.get(id.routine)

@@ -31,6 +31,7 @@ from scheduler.service.reruns import (
     Backfill,
     downstream_of,
     extent_of,
+    late_tasks,
     records_for,
     resting_on_others,
     to_refresh,
@@ -167,6 +168,8 @@ def _execute(
         below = downstream_of(registry, store, ids, at)
     elif parameters.get("failed") and words is None:
         below = resting_on_others(registry, store, ids)
+    if parameters.get("late"):
+        below = (*(id for id in ids if id not in below), *below)
     # Of those asked for, too, one that rests on another waits for it.
     first = [recorded(store, id) for id in ids if id not in below]
     if first:
@@ -206,6 +209,10 @@ def _executed(
         ids = [task.id for task in store.failed(start) if task.routine in registry]
         if not ids:
             raise SchedulerError("nothing has failed that a newer success has not made up for")
+    elif parameters.get("late"):
+        ids = list(late_tasks(registry, store))
+        if not ids:
+            raise SchedulerError("nothing is blocked by a task that was skipped as too late")
     elif parameters.get("unknown"):
         ids = list(unknown)
         if not ids:
