@@ -19,7 +19,7 @@ from scheduler.errors import SchedulerError, quoted
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Routine
 from scheduler.registry.task_id import parse_moment, split_task_id
-from scheduler.service.explain import Explainer
+from scheduler.service.explain import Explainer, mending_commands
 from scheduler.service.forecast import conditions_of, expected_views, limits_of
 from scheduler.service.grid import DEFAULT_COLUMNS, DEFAULT_ROWS, grid_view
 from scheduler.service.requests import backfill_of, executed, named_task
@@ -121,6 +121,8 @@ class Answers:
         stale = stale_tasks(self.registry, self.store, self.now())
         failed = (task for task in self.store.failed() if name in (None, task.routine))
         view["failed"] = self._views(failed)
+        in_trouble = view["blocked"] or view["failed"]
+        view["commands"] = list(mending_commands(self.registry, self.store)) if in_trouble else []
         view["next"] = self._next(name)
         recent = self.store.recent_ends(_RECENT if name is None else 1000)
         ended = dict.fromkeys(task for task, _ in recent if name in (None, task.routine))
