@@ -10,7 +10,7 @@ from scheduler.cli.answers import DoneView, StatusView
 from scheduler.cli.printing import clean, page_of, say, say_json
 from scheduler.cli.sources import live_of
 from scheduler.cli.words import Target, needed_target_of, target_of
-from scheduler.errors import SchedulerError
+from scheduler.errors import SchedulerError, as_word
 from scheduler.service.client import Client
 from scheduler.service.instance import Instance, has_ended
 
@@ -97,7 +97,7 @@ def cancel(arguments: Namespace) -> int:
     if target.task is None:
         raise SchedulerError(
             f"cancel takes a task, such as {target.routine}.2026-10-01T02:00:00"
-            f" (scheduler status {target.routine} lists them)"
+            f" (scheduler status {as_word(target.routine)} lists them)"
         )
     return _change(
         arguments,

@@ -35,7 +35,7 @@ from scheduler.cli.times import (
     now,
 )
 from scheduler.cli.words import routine_of
-from scheduler.errors import SchedulerError
+from scheduler.errors import SchedulerError, as_word
 from scheduler.service.instance import Instance, live_instances
 
 
@@ -90,7 +90,7 @@ def status_lines(view: StatusView, page: Page, at: datetime) -> list[str]:
         lines += ["", styled(hint, Style.DIM, page)]
     if view["blocked"] or view["failed"]:
         task = (view["blocked"] or view["failed"])[0]["task"]
-        hint = f"To see why, and what mends it: scheduler why {task}"
+        hint = f"To see why, and what mends it: scheduler why {as_word(task)}"
         lines += ["", styled(clean(hint), Style.DIM, page)]
     if _is_all_well(view):
         lines += ["", styled("All is well.", Style.GREEN, page)]
@@ -150,7 +150,7 @@ def _pause_lines(pauses: Sequence[PauseView], page: Page, at: datetime) -> Itera
     for pause in pauses:
         named = {"all": ("all routines", "--all"), "tag": ("tag ", "--tag ")}
         words, option = named.get(pause["scope"], ("", ""))
-        command = f"scheduler resume {option}{pause['name']}"
+        command = f"scheduler resume {option}{as_word(pause['name'])}"
         rows.append((words + pause["name"], pause_in_words(pause, at), command))
     yield from table(rows, page)
 

@@ -13,6 +13,7 @@ from scheduler.engine.readiness import ended_in_words
 from scheduler.engine.states import UNSTARTED, Cause, TaskState
 from scheduler.engine.task import Pause, PauseScope, SkippedRun, Task, TaskId
 from scheduler.engine.timers import deadline_at
+from scheduler.errors import as_word
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Overlap, Routine
 from scheduler.registry.words import trigger_in_words
@@ -44,8 +45,8 @@ class Explanation:
 
 def resume_command(pause: Pause) -> str:
     """Return the command that ends a pause."""
-    scope = {PauseScope.ALL: "--all", PauseScope.TAG: f"--tag {pause.name}"}
-    return f"scheduler resume {scope.get(pause.scope, pause.name)}"
+    scope = {PauseScope.ALL: "--all", PauseScope.TAG: f"--tag {as_word(pause.name)}"}
+    return f"scheduler resume {scope.get(pause.scope, as_word(pause.name))}"
 
 
 def mending_commands(registry: Registry, store: Reader) -> Iterator[str]:
@@ -67,7 +68,7 @@ def mending_commands(registry: Registry, store: Reader) -> Iterator[str]:
         if root is not None and root.routine in registry and root not in mended
     )
     recorded = (root for root in others if store.task(root) or store.run_of(root))
-    yield from (f"scheduler execute {root}" for root in islice(recorded, _MOST_NAMED))
+    yield from (f"scheduler execute {as_word(root)}" for root in islice(recorded, _MOST_NAMED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,16 +260,16 @@ class Explainer:
         elif (pause := self._pause_that_holds(root)) is not None:
             yield resume_command(pause)
         elif task is not None and task.state in (TaskState.FAILED, TaskState.CANCELLED):
-            yield f"scheduler logs {root}" if task.attempts else f"scheduler history {root}"
-            yield f"scheduler execute {root}"
+            yield f"scheduler {'logs' if task.attempts else 'history'} {as_word(root)}"
+            yield f"scheduler execute {as_word(root)}"
             if task.id != id:
-                yield f"scheduler mark {root} succeeded"
+                yield f"scheduler mark {as_word(root)} succeeded"
         elif state == TaskState.SKIPPED and not self._is_good_skip(root):
             if root.routine in self.registry and not self.registry[root.routine].enabled:
                 yield f"enable {root.routine!r} in the registry, then start again"
-            yield f"scheduler execute {root}"
+            yield f"scheduler execute {as_word(root)}"
             if root != id:
-                yield f"scheduler mark {root} skipped"
+                yield f"scheduler mark {as_word(root)} skipped"
 
     def _pause_that_holds(self, id: TaskId) -> Pause | None:
         task, routine = self.store.task(id), self.registry.get(id.routine)

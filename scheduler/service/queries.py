@@ -15,7 +15,7 @@ from pathlib import Path
 from scheduler.engine.pauses import pause_over
 from scheduler.engine.states import TaskState
 from scheduler.engine.task import Pause, Task, TaskId
-from scheduler.errors import SchedulerError, quoted
+from scheduler.errors import SchedulerError, as_word, quoted
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Routine
 from scheduler.registry.task_id import parse_moment, split_task_id
@@ -430,7 +430,7 @@ class Answers:
         if last is not None:
             return last.id
         raise SchedulerError(
-            f"routine {name!r} runs by hand only and never has: scheduler execute {name}"
+            f"routine {name!r} runs by hand only and never has: scheduler execute {as_word(name)}"
         )
 
     def _logged_task(self, parameters: Parameters) -> Task:

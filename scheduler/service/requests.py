@@ -21,7 +21,7 @@ from scheduler.engine.events import (
 )
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Pause, PauseScope, TaskId
-from scheduler.errors import SchedulerError
+from scheduler.errors import SchedulerError, as_word
 from scheduler.registry.arguments import read_arguments
 from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.registry import Registry
@@ -121,7 +121,7 @@ def covered_downstreams(
         if task.state not in (TaskState.SUCCEEDED, TaskState.RUNNING):
             yield (
                 f"{downstream}, which waited for it, was covered by {cover}: that one is"
-                f" {task.state}, to run it: scheduler execute {cover}"
+                f" {task.state}, to run it: scheduler execute {as_word(cover)}"
             )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from scheduler.engine.events import AttemptLost, SchedulerStarted
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Task, TaskId
-from scheduler.errors import RegistryError
+from scheduler.errors import RegistryError, as_word
 from scheduler.registry.registry import Registry
 from scheduler.service.config import Settings, read_config
 from scheduler.service.executors.protocol import Executor, Report
@@ -428,7 +428,7 @@ def _told_unfinished(lost: list[TaskId], failed: Iterable[Task]) -> Iterator[str
         if task.cause in (Cause.LOST, Cause.STOPPED):
             broken.setdefault(task.id, task.reason)
     for id, reason in list(broken.items())[:_ALL_SHOWN]:
-        yield f"{id} is failed: {reason}; to run it again: scheduler execute {id}"
+        yield f"{id} is failed: {reason}; to run it again: scheduler execute {as_word(id)}"
     if len(broken) > _ALL_SHOWN:
         yield f"… and {len(broken) - _ALL_SHOWN} more; to run all again: scheduler execute --failed"
 

@@ -97,6 +97,13 @@ def test_what_is_blocked_by_something_known_is_mended_by_few_commands(story: Sto
             assert not {*named, f"scheduler execute {root}"}.isdisjoint(commands), task.reason
 
 
+def test_a_name_with_a_space_is_one_word_of_a_command() -> None:
+    world = World(a_registry(a_routine("my load", "0 1 * * *")), EVE, {"my load": Ends(1, code=3)})
+    world.start().run_until(at("2026-11-02T02:00"))
+    commands = why(world, "my load.2026-11-02T01:00:00").commands
+    assert 'scheduler execute "my load.2026-11-02T01:00:00"' in commands
+
+
 def test_each_cause_of_a_block_is_mended_by_its_own_command() -> None:
     late = replace(a_routine("mail", "0 1 * * *", "a"), start_by=parse_deadline("+1h"))
     registry = a_registry(
