@@ -145,7 +145,7 @@ class TimedScheduler:
     def starts(self) -> list[str]:
         """Return the tasks that ran so far, in the order of their starts."""
         file = self._folder.path / "starts"
-        return file.read_text().split() if file.exists() else []
+        return file.read_text().splitlines() if file.exists() else []
 
     def task(self, text: str) -> TaskId:
         """Return the task that a person names so."""
