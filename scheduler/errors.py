@@ -29,6 +29,12 @@ def quoted(text: str, limit: int = 60) -> str:
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
+def as_word(name: object) -> str:
+    """Return a name or a task as one word of a command that is shown, to be typed as it stands."""
+    text = str(name)
+    return f'"{text}"' if " " in text else text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One thing wrong, or surprising, in a file: where, what, and what would be right."""

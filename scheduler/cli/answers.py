@@ -149,6 +149,7 @@ class StatusView(TypedDict):
     unknown: list[str]
     stale: list[TaskView]
     pauses: list[PauseView]
+    commands: list[str]  # that mend what is blocked or failed
     counts: dict[str, int]
     routine: NotRequired[RoutineView]
 

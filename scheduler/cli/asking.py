@@ -10,7 +10,7 @@ from scheduler.cli.answers import DoneView, StatusView
 from scheduler.cli.printing import clean, page_of, say, say_json
 from scheduler.cli.sources import live_of
 from scheduler.cli.words import Target, needed_target_of, target_of
-from scheduler.errors import SchedulerError
+from scheduler.errors import SchedulerError, as_word
 from scheduler.service.client import Client
 from scheduler.service.instance import Instance, has_ended
 
@@ -50,6 +50,7 @@ def execute(arguments: Namespace) -> int:
     wanted = {
         "task": target.task,
         "failed": arguments.failed or None,
+        "late": arguments.late or None,
         "unknown": arguments.unknown or None,
         "stale": arguments.stale or None,
         "since": arguments.since,
@@ -71,10 +72,10 @@ def execute(arguments: Namespace) -> int:
 
 
 def _check_execute(arguments: Namespace, target: Target) -> None:
-    given = (arguments.failed, arguments.unknown, arguments.stale, target.is_given)
-    if sum(given) != 1:
+    options = (arguments.failed, arguments.late, arguments.unknown, arguments.stale)
+    if sum(options) + target.is_given != 1:
         raise SchedulerError(
-            "execute takes one of: a task, a routine, --failed, --unknown, --stale"
+            "execute takes one of: a task, a routine, --failed, --late, --unknown, --stale"
         )
     if arguments.since is not None and not arguments.failed:
         raise SchedulerError("--since goes with --failed only")
@@ -85,7 +86,8 @@ def _check_execute(arguments: Namespace, target: Target) -> None:
         )
     if arguments.downstream and arguments.stale:
         raise SchedulerError("--stale includes what rests on stale tasks: leave out --downstream")
-    if arguments.arguments is not None and (arguments.downstream or arguments.stale):
+    goes_on = arguments.downstream or arguments.stale or arguments.late
+    if arguments.arguments is not None and goes_on:
         raise SchedulerError("--arguments goes with one task, not with what waits for it")
 
 
@@ -95,7 +97,7 @@ def cancel(arguments: Namespace) -> int:
     if target.task is None:
         raise SchedulerError(
             f"cancel takes a task, such as {target.routine}.2026-10-01T02:00:00"
-            f" (scheduler status {target.routine} lists them)"
+            f" (scheduler status {as_word(target.routine)} lists them)"
         )
     return _change(
         arguments,

@@ -13,7 +13,7 @@ from scheduler.cli.main import INTERRUPTED
 from scheduler.cli.printing import clean, page_of, progress_bar, say, say_json
 from scheduler.cli.sources import live_of
 from scheduler.cli.words import routine_of
-from scheduler.errors import SchedulerError
+from scheduler.errors import SchedulerError, as_word
 from scheduler.service.client import Client
 from scheduler.service.instance import Instance, has_ended
 
@@ -88,7 +88,7 @@ def _nothing_to_do(extent: ExtentView, arguments: Namespace) -> int:
     if blocked is None:
         say(f"nothing is missing: {_tasks(extent['count'])} succeeded")
         return 0
-    say(f"what is missing is blocked: scheduler why {clean(blocked)}")
+    say(f"what is missing is blocked: scheduler why {clean(as_word(blocked))}")
     return _FAILED
 
 
@@ -144,9 +144,8 @@ def _extent(client: Client, live: Instance, wanted: Mapping[str, str | None]) ->
 def _verdict(extent: ExtentView) -> int:
     failed = _unsuccessful(extent)
     if extent["blocked"] is not None:
-        say(
-            f"{_tasks(extent['live']['blocked'])} blocked: scheduler why {clean(extent['blocked'])}"
-        )
+        blocked = clean(as_word(extent["blocked"]))
+        say(f"{_tasks(extent['live']['blocked'])} blocked: scheduler why {blocked}")
     if failed:
         say(f"{_tasks(failed)} did not succeed; the same command runs them again")
     return _FAILED if failed or extent["blocked"] is not None else 0

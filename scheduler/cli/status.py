@@ -35,7 +35,7 @@ from scheduler.cli.times import (
     now,
 )
 from scheduler.cli.words import routine_of
-from scheduler.errors import SchedulerError
+from scheduler.errors import SchedulerError, as_word
 from scheduler.service.instance import Instance, live_instances
 
 
@@ -82,14 +82,29 @@ def status_lines(view: StatusView, page: Page, at: datetime) -> list[str]:
             lines += ["", styled(f"{title} ({len(rows)})", style, page), *table(rows, page)]
     if view["unknown"]:
         lines += ["", *_unknown_lines(view["unknown"], page)]
+    if view["commands"] and view["scheduler"]["is_live"]:
+        lines += ["", "To mend it, once its cause is repaired:"]
+        lines += [f"  {clean(command)}" for command in view["commands"]]
     if view["stale"]:
         hint = "To bring what is stale up to date: scheduler execute --stale"
         lines += ["", styled(hint, Style.DIM, page)]
     if view["blocked"] or view["failed"]:
         task = (view["blocked"] or view["failed"])[0]["task"]
-        hint = f"To see why, and what mends it: scheduler why {task}"
+        hint = f"To see why, and what mends it: scheduler why {as_word(task)}"
         lines += ["", styled(clean(hint), Style.DIM, page)]
+    if _is_all_well(view):
+        lines += ["", styled("All is well.", Style.GREEN, page)]
     return lines
+
+
+def _is_all_well(view: StatusView) -> bool:
+    """Return whether there is nothing at all that a person has to see to."""
+    scheduler = view["scheduler"]
+    if "routine" in view or not scheduler["is_live"] or scheduler["is_stopping"]:
+        return False
+    sections = (view["blocked"], view["failed"], view["stale"], view["unknown"], view["pauses"])
+    overdue = (one["is_overdue"] for one in (*view["running"], *view["ready"], *view["waiting"]))
+    return not any((*sections, scheduler["notices"], *overdue))
 
 
 def routine_lines(view: RoutineView, page: Page, at: datetime) -> list[str]:
@@ -135,7 +150,7 @@ def _pause_lines(pauses: Sequence[PauseView], page: Page, at: datetime) -> Itera
     for pause in pauses:
         named = {"all": ("all routines", "--all"), "tag": ("tag ", "--tag ")}
         words, option = named.get(pause["scope"], ("", ""))
-        command = f"scheduler resume {option}{pause['name']}"
+        command = f"scheduler resume {option}{as_word(pause['name'])}"
         rows.append((words + pause["name"], pause_in_words(pause, at), command))
     yield from table(rows, page)
 

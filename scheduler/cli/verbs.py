@@ -157,6 +157,7 @@ def _execute(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--failed", action="store_true", help="all failed tasks")
     add("--since", metavar="TIME", help="with --failed: those from then on")
+    add("--late", action="store_true", help="all skipped as too late that something waits for")
     add("--unknown", action="store_true", help="all unknown tasks")
     add("--stale", action="store_true", help="all that rest on something that was redone since")
     add("--downstream", action="store_true", help="also what waits for it, up to now, in order")

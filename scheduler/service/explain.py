@@ -6,19 +6,23 @@ Read from what the engine recorded, and from the registry for what is yet to com
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from scheduler.engine.pauses import in_words, pause_over
 from scheduler.engine.readiness import ended_in_words
 from scheduler.engine.states import UNSTARTED, Cause, TaskState
 from scheduler.engine.task import Pause, PauseScope, SkippedRun, Task, TaskId
 from scheduler.engine.timers import deadline_at
+from scheduler.errors import as_word
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Overlap, Routine
 from scheduler.registry.words import trigger_in_words
+from scheduler.service.reruns import late_tasks
 from scheduler.service.store.protocol import Reader
 from scheduler.zones import to_instant
 
 _LONGEST = 50  # links of a chain
+_MOST_NAMED = 10  # tasks of which each has a command of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +45,30 @@ class Explanation:
 
 def resume_command(pause: Pause) -> str:
     """Return the command that ends a pause."""
-    scope = {PauseScope.ALL: "--all", PauseScope.TAG: f"--tag {pause.name}"}
-    return f"scheduler resume {scope.get(pause.scope, pause.name)}"
+    scope = {PauseScope.ALL: "--all", PauseScope.TAG: f"--tag {as_word(pause.name)}"}
+    return f"scheduler resume {scope.get(pause.scope, as_word(pause.name))}"
+
+
+def mending_commands(registry: Registry, store: Reader) -> Iterator[str]:
+    """Yield the commands that let all go on that has failed or is blocked, the first one first.
+
+    What is unknown has two commands of its own, of which a person has to choose.
+    """
+    failed = {task.id for task in store.failed() if task.routine in registry}
+    late = late_tasks(registry, store)
+    if failed:
+        yield "scheduler execute --failed"
+    if late:
+        yield "scheduler execute --late"
+    mended = failed.union(late)
+    roots = (task.root for task in store.live() if task.state is TaskState.BLOCKED)
+    others = (
+        root
+        for root in dict.fromkeys(roots)
+        if root is not None and root.routine in registry and root not in mended
+    )
+    recorded = (root for root in others if store.task(root) or store.run_of(root))
+    yield from (f"scheduler execute {as_word(root)}" for root in islice(recorded, _MOST_NAMED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,14 +260,16 @@ class Explainer:
         elif (pause := self._pause_that_holds(root)) is not None:
             yield resume_command(pause)
         elif task is not None and task.state in (TaskState.FAILED, TaskState.CANCELLED):
-            yield f"scheduler logs {root}" if task.attempts else f"scheduler history {root}"
-            yield f"scheduler execute {root}"
+            yield f"scheduler {'logs' if task.attempts else 'history'} {as_word(root)}"
+            yield f"scheduler execute {as_word(root)}"
             if task.id != id:
-                yield f"scheduler mark {root} succeeded"
+                yield f"scheduler mark {as_word(root)} succeeded"
         elif state == TaskState.SKIPPED and not self._is_good_skip(root):
             if root.routine in self.registry and not self.registry[root.routine].enabled:
                 yield f"enable {root.routine!r} in the registry, then start again"
-            yield f"scheduler execute {root}"
+            yield f"scheduler execute {as_word(root)}"
+            if root != id:
+                yield f"scheduler mark {as_word(root)} skipped"
 
     def _pause_that_holds(self, id: TaskId) -> Pause | None:
         task, routine = self.store.task(id), self.registry.get(id.routine)

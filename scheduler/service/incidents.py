@@ -18,6 +18,7 @@ from scheduler.engine.readiness import ended_in_words
 from scheduler.engine.states import TaskState
 from scheduler.engine.task import Task, TaskId
 from scheduler.engine.timers import deadline_at
+from scheduler.errors import as_word
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import On
 from scheduler.service.views import View, in_zone
@@ -235,7 +236,7 @@ def began(
             for one in due[:_MOST_TOLD]
         ],
         "outcome": None,
-        "why": f"scheduler why {incident.task}",
+        "why": f"scheduler why {as_word(incident.task)}",
     }
 
 
@@ -263,7 +264,7 @@ def ended(
         "blocks_count": 0,
         "due_by": [],
         "outcome": outcome,
-        "why": f"scheduler why {incident.task}",
+        "why": f"scheduler why {as_word(incident.task)}",
     }
 
 

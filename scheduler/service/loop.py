@@ -308,10 +308,11 @@ class Loop:
         replies.send()
 
     def _what_was_covered(self, event: ExecuteAsked) -> tuple[str, ...]:
+        registry, executed = self._engine.registry, {recorded.id for recorded in event.tasks}
         return tuple(
             sentence
             for recorded in event.tasks
-            for sentence in covered_downstreams(self._engine.registry, self._store, recorded.id)
+            for sentence in covered_downstreams(registry, self._store, recorded.id, executed)
         )
 
     def _keep(self, records: list[Record]) -> None:

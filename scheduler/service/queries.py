@@ -15,11 +15,11 @@ from pathlib import Path
 from scheduler.engine.pauses import pause_over
 from scheduler.engine.states import TaskState
 from scheduler.engine.task import Pause, Task, TaskId
-from scheduler.errors import SchedulerError, quoted
+from scheduler.errors import SchedulerError, as_word, quoted
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Routine
 from scheduler.registry.task_id import parse_moment, split_task_id
-from scheduler.service.explain import Explainer
+from scheduler.service.explain import Explainer, mending_commands
 from scheduler.service.forecast import conditions_of, expected_views, limits_of
 from scheduler.service.grid import DEFAULT_COLUMNS, DEFAULT_ROWS, grid_view
 from scheduler.service.requests import backfill_of, executed, named_task
@@ -121,6 +121,8 @@ class Answers:
         stale = stale_tasks(self.registry, self.store, self.now())
         failed = (task for task in self.store.failed() if name in (None, task.routine))
         view["failed"] = self._views(failed)
+        in_trouble = view["blocked"] or view["failed"]
+        view["commands"] = list(mending_commands(self.registry, self.store)) if in_trouble else []
         view["next"] = self._next(name)
         recent = self.store.recent_ends(_RECENT if name is None else 1000)
         ended = dict.fromkeys(task for task, _ in recent if name in (None, task.routine))
@@ -428,7 +430,7 @@ class Answers:
         if last is not None:
             return last.id
         raise SchedulerError(
-            f"routine {name!r} runs by hand only and never has: scheduler execute {name}"
+            f"routine {name!r} runs by hand only and never has: scheduler execute {as_word(name)}"
         )
 
     def _logged_task(self, parameters: Parameters) -> Task:

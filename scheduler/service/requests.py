@@ -4,7 +4,7 @@ Ids are read in the zone of their routine, times in the registry's.  Tasks that 
 forgotten come with their record.  Called by the loop only.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from scheduler.engine.events import (
@@ -21,7 +21,7 @@ from scheduler.engine.events import (
 )
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Pause, PauseScope, TaskId
-from scheduler.errors import SchedulerError
+from scheduler.errors import SchedulerError, as_word
 from scheduler.registry.arguments import read_arguments
 from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.registry import Registry
@@ -31,7 +31,9 @@ from scheduler.service.reruns import (
     Backfill,
     downstream_of,
     extent_of,
+    late_tasks,
     records_for,
+    resting_on_others,
     to_refresh,
 )
 from scheduler.service.store.protocol import Reader
@@ -98,8 +100,13 @@ def recorded(store: Reader, id: TaskId) -> Recorded:
     return Recorded(id=id, task=task, run=None if task is not None else store.run_of(id))
 
 
-def covered_downstreams(registry: Registry, store: Reader, id: TaskId) -> Iterator[str]:
-    """Yield a sentence for each task that waits for this one but was covered by a newer one."""
+def covered_downstreams(
+    registry: Registry, store: Reader, id: TaskId, executed: Collection[TaskId]
+) -> Iterator[str]:
+    """Yield a sentence for each task that waits for this one but was covered by a newer one.
+
+    Unless that one is blocked by what runs now: then it comes by itself.
+    """
     if id.routine not in registry:
         return
     seen: set[TaskId] = set()
@@ -109,10 +116,12 @@ def covered_downstreams(registry: Registry, store: Reader, id: TaskId) -> Iterat
             continue
         seen.add(cover)
         task = store.task(cover)
-        if task is not None and task.state not in (TaskState.SUCCEEDED, TaskState.RUNNING):
+        if task is None or task.root in executed:
+            continue
+        if task.state not in (TaskState.SUCCEEDED, TaskState.RUNNING):
             yield (
                 f"{downstream}, which waited for it, was covered by {cover}: that one is"
-                f" {task.state}, to run it: scheduler execute {cover}"
+                f" {task.state}, to run it: scheduler execute {as_word(cover)}"
             )
 
 
@@ -157,9 +166,14 @@ def _execute(
     below = tuple[TaskId, ...]()
     if parameters.get("downstream"):
         below = downstream_of(registry, store, ids, at)
+    elif parameters.get("failed") and words is None:
+        below = resting_on_others(registry, store, ids)
+    if parameters.get("late"):
+        below = (*(id for id in ids if id not in below), *below)
     # Of those asked for, too, one that rests on another waits for it.
     first = [recorded(store, id) for id in ids if id not in below]
-    yield ExecuteAsked(at=at, tasks=tuple(first), arguments=words)
+    if first:
+        yield ExecuteAsked(at=at, tasks=tuple(first), arguments=words)
     if below:
         yield _again(below, at, registry, store)
 
@@ -195,6 +209,10 @@ def _executed(
         ids = [task.id for task in store.failed(start) if task.routine in registry]
         if not ids:
             raise SchedulerError("nothing has failed that a newer success has not made up for")
+    elif parameters.get("late"):
+        ids = list(late_tasks(registry, store))
+        if not ids:
+            raise SchedulerError("nothing is blocked by a task that was skipped as too late")
     elif parameters.get("unknown"):
         ids = list(unknown)
         if not ids:

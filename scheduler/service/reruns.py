@@ -18,6 +18,8 @@ from scheduler.zones import to_instant, to_utc
 
 MOST = 10_000  # tasks that one request may be about
 
+_LATE = (Cause.TOO_LATE, Cause.GAVE_UP)
+
 _GOOD_SKIPS = (Cause.NOTHING_TO_DO, Cause.MARKED_SKIPPED)
 # What nobody wanted to run then does not run because of something upstream either.
 _UNWANTED = (Cause.DISABLED, Cause.SCHEDULE_CHANGED, Cause.FRESH_START, Cause.REMOVED)
@@ -132,6 +134,43 @@ def to_refresh(registry: Registry, store: Reader, now: datetime) -> tuple[TaskId
     below = downstream_of(registry, store, stale, now)
     succeeded = (id for id in below if is_done(store, id))
     return _in_order(registry, dict.fromkeys([*stale, *succeeded]))
+
+
+def late_tasks(registry: Registry, store: Reader) -> tuple[TaskId, ...]:
+    """Return the tasks that were skipped because it was too late, and that something is blocked by.
+
+    So is what such a task waited for itself, if it was skipped for that reason too.
+    """
+    roots = (task.root for task in store.live() if task.state is TaskState.BLOCKED)
+    reached = [root for root in dict.fromkeys(roots) if root is not None]
+    found: dict[TaskId, None] = {}
+    for id in reached:  # grows while it is walked
+        record = _record(store, id)
+        if id in found or record is None or record.cause not in _LATE:
+            continue
+        if _is_bound(registry, id):
+            found[id] = None
+            reached += (_followed(store, need.task) for need in needs_of(registry, id))
+    return _in_order(registry, found)
+
+
+def resting_on_others(
+    registry: Registry, store: Reader, ids: Sequence[TaskId]
+) -> tuple[TaskId, ...]:
+    """Return those of these tasks that wait for another of them, or for one that comes with them.
+
+    That is one on its way, or one that is blocked by another of these.
+    """
+    coming = dict.fromkeys(ids)
+    for task in store.live():
+        if task.state is not TaskState.BLOCKED or task.root in coming:
+            coming[task.id] = None
+    return tuple(
+        id
+        for id in ids
+        if _is_bound(registry, id)
+        and any(_followed(store, need.task) in coming for need in needs_of(registry, id))
+    )
 
 
 def _redone_upstream(registry: Registry, store: Reader, task: Task) -> TaskId | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from scheduler.engine.events import SchedulerStarted
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Task, TaskId
-from scheduler.errors import RegistryError, SchedulerError
+from scheduler.errors import RegistryError, SchedulerError, as_word
 from scheduler.registry.registry import Registry
 from scheduler.service.config import Settings, read_config
 from scheduler.service.executors.processes import boot_id
@@ -496,7 +496,7 @@ def _told_unfinished(lost: Sequence[TaskId], failed: Iterable[Task]) -> Iterator
         if task.cause in (Cause.LOST, Cause.STOPPED):
             broken.setdefault(task.id, task.reason)
     for id, reason in list(broken.items())[:_ALL_SHOWN]:
-        yield f"{id} is failed: {reason}; to run it again: scheduler execute {id}"
+        yield f"{id} is failed: {reason}; to run it again: scheduler execute {as_word(id)}"
     if len(broken) > _ALL_SHOWN:
         yield f"… and {len(broken) - _ALL_SHOWN} more; to run all again: scheduler execute --failed"
 

@@ -36,7 +36,57 @@ def test_a_quiet_scheduler_has_a_short_status() -> None:
     assert status_lines(a_status(), PIPE, NOON) == [
         "scheduler night is running: pid 4711, http://127.0.0.1:4712, for 1 h",
         "zone Europe/Paris, config /srv/night/config.cfg",
+        "",
+        "All is well.",
     ]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"blocked": [a_task(REPORT, state="blocked")]},
+        {"failed": [a_task(state="failed")]},
+        {"stale": [a_task(REPORT, stale=LOAD)]},
+        {"unknown": ["rates.2026-11-01T00:00:00"]},
+        {"pauses": [{"scope": "all", "name": "", "since": "", "until": None}]},
+        {"waiting": [a_task(state="waiting", is_overdue=True)]},
+        {"scheduler": a_scheduler(notices=["registry.xml CANNOT BE LOADED"])},
+        {"scheduler": a_scheduler(is_live=False, pid=None, address=None, started_at=None)},
+    ],
+    ids=lambda trouble: next(iter(trouble)),
+)
+def test_not_all_is_well_while_a_person_has_to_see_to_something(trouble: dict[str, object]) -> None:
+    assert "All is well." not in status_lines(a_status(**trouble), PIPE, NOON)
+
+
+def test_what_is_under_way_is_well() -> None:
+    running = [a_task(state="running", attempts=[an_attempt(ended_at=None)])]
+    lines = status_lines(a_status(running=running, waiting=[a_task(REPORT)]), PIPE, NOON)
+    assert lines[-1] == "All is well."
+
+
+def test_the_commands_that_mend_it_come_first_among_those_that_are_named() -> None:
+    view = a_status(
+        failed=[a_task(state="failed")],
+        stale=[a_task(REPORT, stale=LOAD)],
+        commands=["scheduler execute --failed", "scheduler execute --late"],
+    )
+    assert status_lines(view, PIPE, NOON)[-8:] == [
+        "",
+        "To mend it, once its cause is repaired:",
+        "  scheduler execute --failed",
+        "  scheduler execute --late",
+        "",
+        "To bring what is stale up to date: scheduler execute --stale",
+        "",
+        f"To see why, and what mends it: scheduler why {LOAD}",
+    ]
+
+
+def test_a_scheduler_that_is_down_can_do_nothing_yet() -> None:
+    down = a_scheduler(is_live=False, pid=None, address=None, started_at=None)
+    view = a_status(scheduler=down, failed=[a_task()], commands=["scheduler execute --failed"])
+    assert not any("--failed" in line for line in status_lines(view, PIPE, NOON))
 
 
 def test_each_section_stands_under_its_title_with_its_count() -> None:

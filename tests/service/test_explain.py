@@ -7,7 +7,7 @@ import pytest
 from scheduler.engine.states import TaskState
 from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.registry import Registry
-from scheduler.service.explain import Explainer, Explanation
+from scheduler.service.explain import Explainer, Explanation, mending_commands
 from tests.engine.stories import STORIES, Story
 from tests.support.world import Ends, World, a_registry, a_routine, at
 
@@ -82,3 +82,42 @@ def test_a_task_that_is_retried_says_when() -> None:
     world.run_until(at("2026-11-02T01:01"))
     sentence = why(world, "a.2026-11-02T01:00:00").links[0].sentence
     assert "waits for retry 1 of 2 at 01:01:30, after: exit code 1" in sentence
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_what_is_blocked_by_something_known_is_mended_by_few_commands(story: Story) -> None:
+    world = story.tell()
+    commands = list(mending_commands(world.registry, world.store))
+    named = {"scheduler execute --failed", "scheduler execute --late"}
+    for task in world.store.live():
+        root = task.root if task.state is TaskState.BLOCKED else None
+        if root is None or root.routine not in world.registry:
+            continue
+        if world.store.task(root) or world.store.run_of(root):
+            assert not {*named, f"scheduler execute {root}"}.isdisjoint(commands), task.reason
+
+
+def test_a_name_with_a_space_is_one_word_of_a_command() -> None:
+    world = World(a_registry(a_routine("my load", "0 1 * * *")), EVE, {"my load": Ends(1, code=3)})
+    world.start().run_until(at("2026-11-02T02:00"))
+    commands = why(world, "my load.2026-11-02T01:00:00").commands
+    assert 'scheduler execute "my load.2026-11-02T01:00:00"' in commands
+
+
+def test_each_cause_of_a_block_is_mended_by_its_own_command() -> None:
+    late = replace(a_routine("mail", "0 1 * * *", "a"), start_by=parse_deadline("+1h"))
+    registry = a_registry(
+        a_routine("a", "0 1 * * *"),
+        late,
+        a_routine("reply", "0 2 * * *", "mail"),
+        replace(a_routine("off", "0 1 * * *"), enabled=False),
+        a_routine("rest", "0 2 * * *", "off"),
+    )
+    world = World(registry, EVE, {"a": Ends(1, code=3)}).start()
+    assert list(mending_commands(world.registry, world.store)) == []
+    world.run_until(at("2026-11-02T03:00"))
+    assert list(mending_commands(world.registry, world.store)) == [
+        "scheduler execute --failed",
+        "scheduler execute --late",
+        "scheduler execute off.2026-11-02T01:00:00",
+    ]

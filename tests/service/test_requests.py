@@ -6,7 +6,7 @@ import pytest
 
 from scheduler.engine.commands import RecordPause, RecordTask
 from scheduler.engine.events import AnyEvent, BackfillAsked, ExecuteAsked, PauseAsked, ResumeAsked
-from scheduler.engine.states import TaskState
+from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import PauseScope
 from scheduler.errors import SchedulerError
 from scheduler.service.requests import events_of, moment_to_come
@@ -100,6 +100,30 @@ def test_of_failed_tasks_with_what_is_downstream_each_waits_for_the_others() -> 
     assert isinstance(first, ExecuteAsked) and isinstance(rest, BackfillAsked)
     assert [str(one.id) for one in first.tasks] == [LOAD]
     assert [str(one.id) for one in rest.tasks] == [REPORT]
+
+
+def test_of_failed_tasks_one_that_waits_for_another_waits_for_it_again() -> None:
+    store = MemoryStore()
+    failed = [a_task(name, TaskState.FAILED) for name in (LOAD, REPORT)]
+    store.apply([RecordTask(task=task) for task in failed])
+    first, rest = asked("execute", store, failed=True)
+    assert isinstance(first, ExecuteAsked) and isinstance(rest, BackfillAsked)
+    assert [str(one.id) for one in first.tasks] == [LOAD]
+    assert [str(one.id) for one in rest.tasks] == [REPORT]
+    (at_once,) = asked("execute", store, failed=True, arguments="--again")
+    assert isinstance(at_once, ExecuteAsked) and len(at_once.tasks) == 2
+
+
+def test_late_tasks_wait_as_they_did_before_they_were_too_late() -> None:
+    store = MemoryStore()
+    late = a_task(LOAD, TaskState.SKIPPED, cause=Cause.TOO_LATE)
+    store.apply([RecordTask(task=late)])
+    with pytest.raises(SchedulerError, match="nothing is blocked by"):
+        asked("execute", store, late=True)
+    store.apply([RecordTask(task=a_task(REPORT, TaskState.BLOCKED, root=late.id))])
+    (event,) = asked("execute", store, late=True)
+    assert isinstance(event, BackfillAsked)
+    assert [str(one.id) for one in event.tasks] == [LOAD]
 
 
 @pytest.mark.parametrize(

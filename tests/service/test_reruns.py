@@ -10,7 +10,9 @@ from scheduler.service.reruns import (
     Backfill,
     downstream_of,
     extent_of,
+    late_tasks,
     records_for,
+    resting_on_others,
     stale_tasks,
     to_refresh,
 )
@@ -201,3 +203,53 @@ def test_the_records_that_tasks_rest_on_come_with_their_covers() -> None:
     store = a_store(RecordRun(run=run), done(cover, 9))
     records = records_for(CHAIN, store, [an_id(REPORT), an_id("report.2026-10-01T03:00:00")])
     assert records == (run, store.task(an_id(cover)))
+
+
+def late(task: str, cause: Cause = Cause.TOO_LATE) -> RecordTask:
+    return RecordTask(task=a_task(task, TaskState.SKIPPED, cause=cause))
+
+
+def blocked(task: str, root: str) -> RecordTask:
+    return RecordTask(task=a_task(task, TaskState.BLOCKED, root=an_id(root)))
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_late"),
+    [
+        (Cause.TOO_LATE, True),
+        (Cause.GAVE_UP, True),
+        (Cause.DISABLED, False),
+        (Cause.FRESH_START, False),
+    ],
+)
+def test_late_is_what_was_skipped_for_that_and_blocks_something(
+    cause: Cause, is_late: bool
+) -> None:
+    store = a_store(late(REPORT, cause), blocked(SUMMARY, REPORT))
+    assert ids(late_tasks(CHAIN, store)) == ([REPORT] if is_late else [])
+
+
+def test_what_nothing_is_blocked_by_is_too_late_for_good() -> None:
+    assert late_tasks(CHAIN, a_store(late(REPORT), done(SUMMARY, 4))) == ()
+
+
+def test_what_a_late_task_waited_for_is_late_with_it() -> None:
+    store = a_store(late(LOAD), late(REPORT), blocked(SUMMARY, REPORT))
+    assert ids(late_tasks(CHAIN, store)) == [LOAD, REPORT]
+    store = a_store(done(LOAD, 2), late(REPORT), blocked(SUMMARY, REPORT))
+    assert ids(late_tasks(CHAIN, store)) == [REPORT]
+
+
+def test_a_task_rests_on_another_one_directly_or_through_what_that_blocks() -> None:
+    failed = [an_id(task) for task in (LOAD, REPORT)]
+    assert ids(resting_on_others(CHAIN, a_store(), failed)) == [REPORT]
+    ends = [an_id(task) for task in (LOAD, SUMMARY)]
+    assert resting_on_others(CHAIN, a_store(), ends) == ()
+    assert ids(resting_on_others(CHAIN, a_store(blocked(REPORT, LOAD)), ends)) == [SUMMARY]
+
+
+def test_a_task_rests_on_one_that_is_on_its_way_but_not_on_one_that_will_not_come() -> None:
+    running = RecordTask(task=a_task(LOAD, TaskState.RUNNING))
+    assert ids(resting_on_others(CHAIN, a_store(running), [an_id(REPORT)])) == [REPORT]
+    elsewhere = blocked(LOAD, "other.2026-10-02T05:00:00")
+    assert resting_on_others(CHAIN, a_store(elsewhere), [an_id(REPORT)]) == ()

@@ -419,6 +419,20 @@ def test_a_failure_matters_until_its_routine_has_succeeded_again(store: Store) -
     assert store.failed(at("2026-10-02T00:00:00.1")) == tuple(failed[1:])
 
 
+def test_a_failure_matters_as_long_as_something_is_blocked_by_it(store: Store) -> None:
+    failed = [a_task(f"load.2026-10-0{day}T00:00:00", TaskState.FAILED) for day in (1, 2, 3)]
+    keep(store, *failed, a_routine_state("load", last_success=at("2026-10-04")))
+    assert store.failed() == ()
+    held = [
+        a_task(f"{name}.2026-10-02T06:00:00", TaskState.BLOCKED, root=failed[1].id) for name in "ab"
+    ]
+    keep(store, *held, a_task("c.2026-10-01T06:00:00", TaskState.CANCELLED, root=failed[0].id))
+    assert store.failed() == (failed[1],)
+    assert store.failed(at("2026-10-03")) == (failed[2],)
+    keep(store, *(replace(task, state=TaskState.SUCCEEDED, root=None) for task in held))
+    assert store.failed() == ()
+
+
 def test_what_was_redone_succeeded_with_a_further_attempt(store: Store) -> None:
     def tried(day: int, *codes: int, ends: int = 0) -> Task:
         attempts = tuple(

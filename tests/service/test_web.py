@@ -286,6 +286,7 @@ def test_a_wrong_parameter_is_named(port: int, path: str, message: str) -> None:
             {"failed": True, "since": "2026-10-01"},
         ),
         ("execute", {"unknown": True}, {"unknown": True}),
+        ("execute", {"late": True}, {"late": True}),
     ],
 )
 def test_a_verb_that_changes_something_is_answered_by_the_loop(
@@ -297,11 +298,11 @@ def test_a_verb_that_changes_something_is_answered_by_the_loop(
 @pytest.mark.parametrize(
     ("verb", "body", "message"),
     [
-        ("execute", {}, "give exactly one of task, routine, failed, unknown, stale"),
+        ("execute", {}, "give exactly one of task, routine, failed, late, unknown, stale"),
         (
             "execute",
             {"task": "a", "routine": "b"},
-            "give exactly one of task, routine, failed, unknown, stale",
+            "give exactly one of task, routine, failed, late, unknown, stale",
         ),
         ("execute", {"task": "a", "since": "x"}, "since goes with failed only"),
         ("cancel", {"task": ""}, "task: String should have at least 1 character"),

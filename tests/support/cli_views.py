@@ -120,7 +120,7 @@ def a_scheduler(**changes: object) -> SchedulerView:
 
 def a_status(**changes: object) -> StatusView:
     tasks = ("running", "blocked", "failed", "stale", "ready", "waiting", "recent")
-    sections = (*tasks, "next", "unknown", "pauses")
+    sections = (*tasks, "next", "unknown", "pauses", "commands")
     view: dict[str, object] = {
         "scheduler": a_scheduler(),
         **{section: [] for section in sections},

@@ -72,6 +72,41 @@ def test_what_is_too_late_is_skipped_after_an_outage(timed: TimedScheduler) -> N
     assert timed.starts() == []
 
 
+def test_what_was_too_late_runs_by_hand_in_order_if_something_needs_it(
+    timed: TimedScheduler,
+) -> None:
+    timed.write_jobs(
+        '<job name="load" {} schedule="0 2 * * *" start_by="+1h"/>'
+        '<job name="mail" {} schedule="0 2 * * *" depends_on="load" start_by="+1h"/>'
+        '<job name="news" {} schedule="0 2 * * *" start_by="+1h"/>'
+        '<job name="report" {} schedule="0 2 * * *" depends_on="mail"/>'
+    )
+    with timed.running("2026-11-23T01:00"):
+        pass
+    with timed.running("2026-11-23T04:00"):
+        report = "report.2026-11-23T02:00:00"
+        assert timed.state(report).startswith("blocked: waits for mail.")
+        sentence, commands = timed.why(report)
+        assert "start_by" in sentence
+        assert "scheduler mark mail.2026-11-23T02:00:00 skipped" in commands
+        timed.ask("execute", late=True)
+        assert timed.state(report) == "succeeded"
+        assert timed.state("news.2026-11-23T02:00:00").startswith("skipped: had not started")
+    assert timed.starts() == [f"{name}.2026-11-23T02:00:00" for name in ("load", "mail", "report")]
+
+
+def test_what_needs_one_that_was_too_late_can_go_on_without(timed: TimedScheduler) -> None:
+    timed.write_jobs(
+        '<job name="mail" {} schedule="0 2 * * *" start_by="+1h"/>'
+        '<job name="report" {} schedule="0 2 * * *" depends_on="mail"/>'
+    )
+    with timed.running("2026-11-23T01:00"):
+        pass
+    with timed.running("2026-11-23T04:00"):
+        timed.ask("mark", **{"task": "mail.2026-11-23T02:00:00", "as": "skipped"})
+        assert timed.state("report.2026-11-23T02:00:00") == "succeeded"
+
+
 def test_a_dependency_is_waited_for_until_a_time(timed: TimedScheduler) -> None:
     timed.write_jobs(
         '<job name="slow" {} schedule="0 2 * * *"/>'

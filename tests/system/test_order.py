@@ -131,6 +131,45 @@ def test_where_a_newer_task_covers_the_blocked_one_execute_names_it(
         assert timed.state(newer) == "succeeded"
 
 
+def test_a_cover_that_waits_for_what_runs_again_is_not_to_be_run_by_hand(
+    timed: TimedScheduler,
+) -> None:
+    timed.write_jobs(
+        '<job name="a" {} schedule="0 2 * * *"/>'
+        '<job name="b" {} schedule="@hourly" depends_on="a"/>'
+    )
+    with timed.running("2026-11-23T01:30"):
+        timed.fail("a")
+        timed.run_until("2026-11-23T04:30")
+        assert timed.state("b.2026-11-23T03:00:00").startswith("skipped: ")
+        timed.fail("a", ever_again=False)
+        said = timed.ask("execute", task="a.2026-11-23T02:00:00")["messages"]
+        assert not any("scheduler execute" in one for one in said), said
+        assert timed.state("b.2026-11-23T04:00:00") == "succeeded"
+
+
+def test_of_failed_tasks_one_that_waited_in_vain_runs_once_the_others_have(
+    timed: TimedScheduler,
+) -> None:
+    timed.write_jobs(
+        '<job name="a" {} schedule="0 2 * * *"/>'
+        '<job name="b" {} schedule="0 2 * * *" depends_on="a"/>'
+        '<job name="c" {} schedule="0 2 * * *">'
+        '<dependency name="b" wait_until="03:00" otherwise="fail"/></job>'
+    )
+    with timed.running("2026-11-23T01:00"):
+        timed.fail("a")
+        timed.run_until("2026-11-23T04:00")
+        assert timed.state("c.2026-11-23T02:00:00").startswith("failed: waited in vain")
+        timed.ask("execute", failed=True)
+        # It has failed once more, and nothing went on without it.
+        assert timed.state("c.2026-11-23T02:00:00").startswith("blocked: waits for b.")
+        timed.fail("a", ever_again=False)
+        timed.ask("execute", failed=True)
+        assert timed.state("c.2026-11-23T02:00:00") == "succeeded"
+    assert [task[0] for task in timed.starts()] == ["a", "a", "a", "b", "c"]
+
+
 def test_an_outage_leaves_the_latest_to_run_and_a_fate_for_each(timed: TimedScheduler) -> None:
     timed.write_jobs('<job name="a" {} schedule="@hourly"/>')
     with timed.running("2026-11-23T01:30"):

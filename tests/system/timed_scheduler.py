@@ -13,6 +13,7 @@ from scheduler.service.config import read_config
 from scheduler.service.explain import Explainer
 from scheduler.service.inbox import Ask
 from scheduler.service.requests import named_task
+from scheduler.service.store.protocol import BOOT_NOTE
 from scheduler.service.store.sqlite import SqliteStore
 from scheduler.service.wiring import EngineRoom, StartOptions, built, load
 from tests.support.fake_clock import FakeClock
@@ -122,7 +123,11 @@ class TimedScheduler:
         Nothing more may be asked of it; `running` starts the next one.
         """
         self._has_crashed = True
-        for process in self._folder.processes():
+        self.store.keep_note(BOOT_NOTE, "an earlier boot")
+        left = self._folder.processes()
+        for process in left:
+            process.suspend()  # all at once: none sees how another ends
+        for process in left:
             process.kill()
 
     def hold(self, routine: str) -> None:
@@ -145,7 +150,7 @@ class TimedScheduler:
     def starts(self) -> list[str]:
         """Return the tasks that ran so far, in the order of their starts."""
         file = self._folder.path / "starts"
-        return file.read_text().split() if file.exists() else []
+        return file.read_text().splitlines() if file.exists() else []
 
     def task(self, text: str) -> TaskId:
         """Return the task that a person names so."""

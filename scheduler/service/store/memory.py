@@ -205,7 +205,13 @@ class MemoryStore:
         if since is not None:
             failed = [task for task in failed if task.instant >= since]
         else:
-            failed = [task for task in failed if task.instant > self._last_success(task.routine)]
+            held = (task for task in self._tasks.values() if task.state is TaskState.BLOCKED)
+            roots = {task.root for task in held}
+            failed = [
+                task
+                for task in failed
+                if task.instant > self._last_success(task.routine) or task.id in roots
+            ]
         return tuple(sorted(failed, key=_by_instant))
 
     def _last_success(self, routine: str) -> datetime:

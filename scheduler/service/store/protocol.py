@@ -139,7 +139,8 @@ class Reader(Protocol):
     def failed(self, since: datetime | None = None) -> tuple[Task, ...]:
         """Return failed tasks, by instant, then routine.
 
-        Without ``since`` those that still matter: no newer task of the routine has succeeded.
+        Without ``since`` those that still matter: no newer task of the routine has succeeded, or
+        something is blocked by it all the same.
         """
         ...
 

@@ -111,10 +111,13 @@ class Stop(Parameters):
 
 
 class Rerun(Parameters):
-    """Which recorded tasks to run: exactly one of task, failed, unknown, stale."""
+    """Which recorded tasks to run: exactly one of task, failed, late, unknown, stale."""
 
     task: _TaskId | None = None
     failed: Annotated[bool | None, Field(description="all failed tasks")] = None
+    late: Annotated[
+        bool | None, Field(description="all skipped as too late that something is blocked by")
+    ] = None
     unknown: Annotated[bool | None, Field(description="all unknown tasks")] = None
     stale: Annotated[
         bool | None, Field(description="all that rest on something that was redone since")
@@ -133,23 +136,23 @@ class Rerun(Parameters):
         return _with_one_of(self, *self._targets())
 
     def _targets(self) -> tuple[str, ...]:
-        return "task", "failed", "unknown", "stale"
+        return "task", "failed", "late", "unknown", "stale"
 
 
 class Execute(Rerun):
-    """What to run: exactly one of task, routine, failed, unknown, stale."""
+    """What to run: exactly one of task, routine, failed, late, unknown, stale."""
 
     routine: _Routine | None = None
     arguments: Annotated[str | None, Field(description="instead of the routine's own")] = None
 
     @model_validator(mode="after")
     def _has_one_argument(self) -> Self:
-        if self.arguments is not None and (self.stale or self.downstream):
+        if self.arguments is not None and (self.stale or self.late or self.downstream):
             raise ValueError("arguments go with one task, not with what waits for it")
         return self
 
     def _targets(self) -> tuple[str, ...]:
-        return "task", "routine", "failed", "unknown", "stale"
+        return "task", "routine", "failed", "late", "unknown", "stale"
 
 
 class Backfill(Parameters):

@@ -57,7 +57,8 @@ WHERE task.routine = name.routine AND task.instant = (
 )
 
 -- name: failed
--- Those since an instant; or without one, those since their routine's last success.
+-- Those since an instant; or without one, those since their routine's last success, and those that
+-- something is blocked by.
 WITH RECURSIVE name (routine) AS (
     SELECT min(routine) FROM task INDEXED BY task_failed WHERE state = 'failed'
     UNION ALL
@@ -68,10 +69,15 @@ WITH RECURSIVE name (routine) AS (
 )
 SELECT task.* FROM name CROSS JOIN task INDEXED BY task_failed
 WHERE task.state = 'failed' AND task.routine = name.routine AND task.instant >= coalesce(
-    ?,
+    ?1,
     (SELECT last_success + 1 FROM routine WHERE routine.name = name.routine),
     -9223372036854775808
 )
+UNION
+SELECT root.* FROM task INDEXED BY task_live
+JOIN task AS root ON root.routine = task.root_routine AND root.instant = task.root_instant
+WHERE task.state IN ('waiting', 'blocked', 'ready', 'running') AND task.state = 'blocked'
+    AND root.state = 'failed' AND ?1 IS NULL
 
 -- name: recent ends
 SELECT routine, instant, number FROM attempt WHERE ended_at IS NOT NULL
