@@ -77,6 +77,7 @@ class Simulator:
     store: MemoryStore = field(default_factory=MemoryStore)
     starts: list[tuple[datetime, TaskId]] = field(default_factory=list[tuple[datetime, TaskId]])
     steps: int = 0  # how often something happened
+    decisions: int = 0  # what came of it: one step may change thousands of tasks
     _engine: Engine | None = None
     _wake_at: datetime | None = None
     _running: dict[TaskId, int] = field(default_factory=dict[TaskId, int])  # the drawn number
@@ -133,6 +134,7 @@ class Simulator:
         """Give an event to the engine, keep what it decides, and carry that out."""
         assert self._engine is not None, "start it first"
         commands = self._engine.handle(event)
+        self.decisions += len(commands)
         self.store.apply([command for command in commands if isinstance(command, Record)])
         for command in commands:
             self._carry_out(command)
