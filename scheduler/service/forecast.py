@@ -31,7 +31,7 @@ _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 _LONGEST_TAIL = _DAY  # after the window, for what is in it to end
 _MOST_STEPS = 20_000  # a live scheduler has other things to do
-_MOST_DECISIONS = 60_000  # of tasks that wait for ever each new instant may change all
+_MOST_EFFORT = 60_000  # where tasks wait for ever, a step may be about thousands
 
 
 class TooMuchError(SchedulerError):
@@ -249,7 +249,7 @@ def _run_on(simulator: Simulator, ids: Iterable[TaskId], end: datetime) -> None:
 
 
 def _is_too_much(simulator: Simulator) -> bool:
-    return simulator.steps > _MOST_STEPS or simulator.decisions > _MOST_DECISIONS
+    return simulator.steps > _MOST_STEPS or simulator.effort > _MOST_EFFORT
 
 
 def _too_much() -> TooMuchError:

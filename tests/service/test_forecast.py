@@ -179,7 +179,7 @@ def test_a_time_that_does_not_come_in_the_window_is_refused() -> None:
         assumptions_of(["down 05:00-06:00"], a_registry(LOAD), START, at("2026-11-23T03:00"))
 
 
-@pytest.mark.parametrize("limit", ["_MOST_STEPS", "_MOST_DECISIONS"])
+@pytest.mark.parametrize("limit", ["_MOST_STEPS", "_MOST_EFFORT"])
 def test_a_window_that_is_too_long_has_nothing_expected_and_answers_no_question(
     monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
@@ -206,7 +206,7 @@ def test_a_question_about_many_that_wait_for_ever_is_refused_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each minute another `clean` covers the last, for every `report` that is due by then."""
-    monkeypatch.setattr(forecasts, "_MOST_DECISIONS", 5_000)
+    monkeypatch.setattr(forecasts, "_MOST_EFFORT", 5_000)
     minutely = [
         '<job name="load" script="l.py" schedule="* * * * *"/>',
         '<job name="clean" script="c.py" depends_on="load"/>',
