@@ -249,8 +249,9 @@ class Explainer:
         task = self.store.task(root)
         state = self._state_of(root)
         if state == "unknown" and root.routine in self.registry and self._is_instant(root):
-            yield "scheduler mark --unknown succeeded"
-            yield "scheduler execute --unknown"
+            # Only what somebody waits for is among those that one command settles.
+            yield "scheduler mark --unknown succeeded" if root != id else f"scheduler execute {id}"
+            yield "scheduler execute --unknown" if root != id else f"scheduler mark {id} succeeded"
         elif (pause := self._pause_that_holds(root)) is not None:
             yield resume_command(pause)
         elif task is not None and task.state in (TaskState.FAILED, TaskState.CANCELLED):

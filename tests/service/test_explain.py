@@ -85,6 +85,21 @@ def test_a_task_to_come_is_traced_to_what_will_hold_it_up() -> None:
     assert found.commands == ("enable 'off' in the registry, then: scheduler reload",)
 
 
+def test_an_unknown_task_that_nobody_waits_for_is_settled_by_its_own_name() -> None:
+    """`mark --unknown` is about what somebody waits for: it would say that nothing is unknown."""
+    registry = a_registry(a_routine("a", "0 0 1 * *"), a_routine("b", "0 3 * * *", "a"))
+    world = World(registry, EVE).start()
+    assert why(world, "a.2026-09-01T00:00:00").commands == (
+        "scheduler execute a.2026-09-01T00:00:00",
+        "scheduler mark a.2026-09-01T00:00:00 succeeded",
+    )
+    world.run_until(at("2026-11-02T04:00"))
+    assert why(world, "b.2026-11-02T03:00:00").commands == (
+        "scheduler mark --unknown succeeded",
+        "scheduler execute --unknown",
+    )
+
+
 def test_a_ready_task_says_which_slots_it_lacks() -> None:
     pooled = [replace(a_routine(name, "0 1 * * *"), pool="db") for name in "ab"]
     world = World(Registry(pooled, pools={"db": 1}), EVE, {"a": Ends(30)}).start()
