@@ -56,7 +56,7 @@ def _attempt_view(id: TaskId, attempt: Attempt, log_of: LogOf) -> View:
         "signal": attempt.signal,
         "error": attempt.error,
         "peak_memory": attempt.peak_memory,
-        "cpu_time": attempt.cpu_time,
+        "cpu_time": None if attempt.cpu_time is None else round(attempt.cpu_time, 6),
         "log": str(log_of(id, attempt.number)),
     }
 
