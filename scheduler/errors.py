@@ -16,6 +16,10 @@ class StoreError(SchedulerError):
     """The database could not be read or written: nothing was changed, it may be tried again."""
 
 
+class DamagedError(StoreError):
+    """The database is damaged: only a backup, or starting without it, helps."""
+
+
 class UnknownRoutineError(SchedulerError, KeyError):
     """A name that no routine of the registry bears."""
 

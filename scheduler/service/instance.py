@@ -160,20 +160,40 @@ def claim(name: str, *, config: Path | None, database: Path, mode: str = "prod")
             holder = holder or read_object(folder / f"{name}.json") or {}
             raise SchedulerError(f"scheduler {name!r} is already running{_whose(holder)}")
     try:
-        with _said_in_words(f"the lock of the database {database}"):
-            beside = Path(f"{words['database']}.lock")
-            beside.parent.mkdir(parents=True, exist_ok=True)
-            by_database = Lock(beside, words)
-            holder = by_database.taken()
-        if holder is not None:
-            other = f"scheduler {holder['name']!r}" if "name" in holder else "another scheduler"
-            raise SchedulerError(f"the database {database} is in use by {other}{_whose(holder)}")
+        by_database = _lock_of(database, words)
         # What a crash left behind would send a client to a port that is no longer ours.
         (folder / f"{name}.json").unlink(missing_ok=True)
     except BaseException:
         by_name.release()
         raise
     return Claim(folder, words, (by_name, by_database))
+
+
+@contextmanager
+def claim_database(database: Path) -> Generator[None]:
+    """Take a database alone, to do something to its file while no scheduler may start over it.
+
+    Raises:
+        SchedulerError: a scheduler has it (it says which, and its pid), or its folder cannot be
+            written.
+    """
+    lock = _lock_of(database, {"pid": os.getpid()})
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_of(database: Path, words: "Mapping[str, str | int]") -> Lock:
+    with _said_in_words(f"the lock of the database {database}"):
+        beside = Path(f"{os.path.realpath(database)}.lock")
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        lock = Lock(beside, words)
+        holder = lock.taken()
+    if holder is not None:
+        other = f"scheduler {holder['name']!r}" if "name" in holder else "another program"
+        raise SchedulerError(f"the database {database} is in use by {other}{_whose(holder)}")
+    return lock
 
 
 class Claim:

@@ -27,6 +27,7 @@ from scheduler.service.queries import Answers, Identity
 from scheduler.service.recovery import TakenUp, last_registry, restored, take_up
 from scheduler.service.registry_files import CheckReport, check_registry
 from scheduler.service.reloading import Loaded, Reloading, ReloadOnChange
+from scheduler.service.safekeeping import notice_of_missing, offering_backup
 from scheduler.service.store.protocol import BOOT_NOTE, Reader, Source, Store
 
 if TYPE_CHECKING:
@@ -61,15 +62,13 @@ class Scheduler:
         Raises:
             SchedulerError: another scheduler has one of them, or the database is not usable.
         """
-        from scheduler.service.store.sqlite import SqliteStore
-
         self._settings = settings
         self._options = options
         self._claim: Claim = claim(
             options.name, config=settings.config, database=settings.database, mode=options.mode
         )
         try:
-            self._store: Store = SqliteStore(settings.database)
+            self._store, self._notices = _opened(settings, options.name)
         except BaseException:
             self._claim.release()
             raise
@@ -81,6 +80,8 @@ class Scheduler:
             SchedulerError: the registry cannot be loaded and there is none to go on with, or the
                 address is taken.
         """
+        for notice in self._notices:
+            log.warning("%s", notice)
         try:
             self._serve(told)
         finally:
@@ -101,6 +102,7 @@ class Scheduler:
         room = built(settings, options, store, loaded, clock)
         loop, inbox = room.loop, room.inbox
         token = secrets.token_urlsafe(32)
+        reader = SqliteReader(settings.database)
         answers = Answers(
             identity=Identity(
                 name=options.name,
@@ -115,12 +117,17 @@ class Scheduler:
                 notices=loaded.notices,
             ),
             registry=loaded.registry,
-            store=SqliteReader(settings.database),
+            store=reader,
             log_of=room.launcher.log_of,
             now=clock.now,
             is_stopping=lambda: loop.is_stopping,
         )
         notifier = _notifier(settings, options, answers, inbox)
+        answers.notices = lambda: (
+            *self._notices,
+            *loop.notices,
+            *(notifier.notices if notifier is not None else ()),
+        )
         reloading = room.reloading
         reloading.tell(lambda now, notices: answers.adopt(now.registry, notices))
         on_change = ReloadOnChange(reloading, inbox.put) if settings.reload_on_change else None
@@ -141,7 +148,6 @@ class Scheduler:
         try:
             with on_signals(inbox, settings.stop_timeout):
                 if notifier is not None:
-                    answers.notices = lambda: notifier.notices
                     loop.show_to(notifier)
                 room.begin()
                 if notifier is not None:
@@ -158,6 +164,7 @@ class Scheduler:
                 notifier.close()
             room.executor.close(leaves_running=loop.leaves_running)
             server.stop()
+            reader.close()  # the last to let go empties the log beside the database
             inbox.close()
             clock.close()
 
@@ -175,7 +182,7 @@ class Scheduler:
         ]
         if self._options.mode == "test":
             lines.append(f"test mode: state and logs are in {self._settings.database.parent}")
-        lines.extend(f"warning: {notice}" for notice in loaded.notices)
+        lines.extend(f"warning: {notice}" for notice in (*self._notices, *loaded.notices))
         lines.extend(self._late_lines(instance.started_at))
         lines.extend(_told_taken_up(taken_up))
         lines.extend(_told_unfinished(taken_up.lost, self._store.failed()))
@@ -308,6 +315,23 @@ def built(
     )
 
 
+def _opened(settings: Settings, name: str) -> tuple[Store, tuple[str, ...]]:
+    """Return the database, ready for use, and what its user must know of that.
+
+    Raises:
+        SchedulerError: it cannot be used.
+    """
+    from scheduler.service.logs import own_log_path
+    from scheduler.service.store.sqlite import SqliteStore
+
+    database, config = settings.database, settings.config
+    own_log = own_log_path(settings.log_directory, name)
+    missing = notice_of_missing(database, name=name, config=config, log=own_log)
+    with offering_backup(database, name=name, config=config):
+        store = SqliteStore(database)
+    return store, (*(() if missing is None else (missing,)), *store.notices)
+
+
 def _notifier(
     settings: Settings, options: StartOptions, answers: Answers, inbox: "Inbox[Item]"
 ) -> "Notifier | None":
@@ -416,7 +440,8 @@ def offline_answers(
 
     settings = read_config(config) if config is not None else Settings()
     path = database or settings.database
-    store = reader_of(path)
+    with offering_backup(path, name=name or "", config=config):
+        store = reader_of(path)
     report = check_registry(settings.registry, settings.timezone)
     notices: tuple[str, ...] = ()
     registry = report.registry
