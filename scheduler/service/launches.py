@@ -4,6 +4,7 @@ Files are only looked at here; starting belongs to the executors.
 """
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -82,11 +83,19 @@ class Launcher:
         return log_path(self.settings.log_directory, id.routine, text, attempt)
 
     def _interpreter(self, routine: Routine) -> str:
-        found = interpreter_of(routine, self.settings.python, self.venvs)
-        if not os.path.isfile(found):
-            self.venvs.clear()  # a venv may have been moved or made anew since it was found
-            found = interpreter_of(routine, self.settings.python, self.venvs)
-        return found
+        default = self.settings.python
+        found = interpreter_of(routine, default, self.venvs)
+        if routine.python is not None or os.path.isfile(found):
+            return found
+        # A venv may have been moved or made anew since it was found.  Where it is gone another
+        # interpreter would lack its libraries: that one is named as what is missing.
+        venvs: Venvs = {}
+        again = interpreter_of(routine, default, venvs)
+        if again in (default, sys.executable):
+            return found
+        self.venvs.clear()
+        self.venvs.update(venvs)
+        return again
 
     def _environment(
         self, routine: Routine, start: StartAttempt, database: str

@@ -12,15 +12,19 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from logging.handlers import RotatingFileHandler
+from operator import attrgetter
 from pathlib import Path
 
 OWN_LOG_BYTES = 10_000_000
 OWN_LOG_FILES = 5  # old ones, kept beside the current one
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
+
+_STEP = 200  # logs that one step of pruning looks at
 
 _INSTANT = re.compile(
     r"(?P<wall>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<offset>Z|[+-]\d\d:\d\d(?::\d\d)?)?"
@@ -99,27 +103,27 @@ def prune_logs(
 ) -> Iterator[list[Path]]:
     """Delete the logs of attempts that are beyond the limits, in small steps.
 
-    Each step deals with one routine's folder and yields what it has deleted there, often
-    nothing; between two steps the caller may do something else, or stop.  How old a log is says
-    the time of its last change.  ``is_kept`` is asked before a log is deleted: those of running
-    attempts must stay.  Links are not followed, and files that are not attempts' logs not touched.
+    Each step looks at some hundred logs of one routine at most and yields what it has deleted,
+    often nothing; between two steps the caller may do something else, or stop.  How old a log is
+    says the time of its last change.  ``is_kept`` is asked before a log is deleted: those of
+    running attempts must stay.  Links are not followed, and files that are not attempts' logs not
+    touched.
     """
     oldest = (now - limits.longest).timestamp()
     hours: defaultdict[int, int] = defaultdict(int)
     for routine in _folders(log_directory):
-        logs = attempt_logs(log_directory, routine)
-        newest = set(list(dict.fromkeys(log.instant for log in reversed(logs)))[: limits.tasks])
-        deleted: list[Path] = []
-        for log in logs:
-            stat = _stat(log.path)
-            if stat is None:
-                continue
-            aged = stat.st_mtime < oldest and log.instant not in newest
-            if aged and not is_kept(log.path) and _delete(log.path):
-                deleted.append(log.path)
-            else:
-                hours[int(stat.st_mtime // 3600)] += stat.st_size
-        yield deleted
+        found: list[_Found] = []
+        yield from _look_at(log_directory / routine, found)
+        newest = _newest_of(found, limits.tasks)
+        for some in _by_steps(found):
+            deleted: list[Path] = []
+            for one in some:
+                aged = one.changed_at < oldest and one.log.instant not in newest
+                if aged and not is_kept(one.log.path) and _delete(one.log.path):
+                    deleted.append(one.log.path)
+                else:
+                    hours[int(one.changed_at // 3600)] += one.size
+            yield deleted
     yield from _prune_to_total(log_directory, hours, limits.total, is_kept)
 
 
@@ -141,16 +145,63 @@ def _prune_to_total(
             break
     spare = freed - excess  # of the last hour's logs, so many bytes may stay
     for routine in _folders(log_directory):
-        deleted: list[Path] = []
-        for log in attempt_logs(log_directory, routine):
-            stat = _stat(log.path)
-            if stat is None or (hour := int(stat.st_mtime // 3600)) > last_hour:
-                continue
-            if hour == last_hour and stat.st_size <= spare:
-                spare -= stat.st_size
-            elif not is_kept(log.path) and _delete(log.path):
-                deleted.append(log.path)
-        yield deleted
+        found: list[_Found] = []
+        yield from _look_at(log_directory / routine, found)
+        for some in _by_steps(found):
+            deleted: list[Path] = []
+            for one in some:
+                hour = int(one.changed_at // 3600)
+                if hour > last_hour:
+                    continue
+                if hour == last_hour and one.size <= spare:
+                    spare -= one.size
+                elif not is_kept(one.log.path) and _delete(one.log.path):
+                    deleted.append(one.log.path)
+            yield deleted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A log, and what the system says of it."""
+
+    log: AttemptLog
+    age: tuple[str, float, int]
+    size: int  # bytes
+    changed_at: float
+
+
+def _look_at(folder: Path, found: list[_Found]) -> Iterator[list[Path]]:
+    """Add a routine's logs, oldest instant first; yield nothing now and then."""
+    try:
+        entries = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for number, entry in enumerate(entries, 1):
+            log = _attempt_log(folder / entry.name)
+            if log is not None and entry.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    stat = entry.stat(follow_symlinks=False)
+                    size, changed_at = stat.st_size, stat.st_mtime
+                    found.append(_Found(log=log, age=_age(log), size=size, changed_at=changed_at))
+            if number % _STEP == 0:
+                yield []
+    found.sort(key=attrgetter("age"))
+
+
+def _newest_of(found: list[_Found], count: int) -> set[str]:
+    """Return so many of the newest instants of sorted logs."""
+    newest: set[str] = set()
+    for one in reversed(found):
+        if len(newest) >= count and one.log.instant not in newest:
+            break
+        newest.add(one.log.instant)
+    return newest
+
+
+def _by_steps(found: list[_Found]) -> Iterator[list[_Found]]:
+    for start in range(0, len(found), _STEP):
+        yield found[start : start + _STEP]
 
 
 def _folders(log_directory: Path) -> list[str]:
@@ -159,13 +210,6 @@ def _folders(log_directory: Path) -> list[str]:
             return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return []
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return None
 
 
 def _delete(path: Path) -> bool:

@@ -454,7 +454,7 @@ class Loop:
                 raise LaunchError("its routine is not in the registry any more")
             launch = self._launcher.launch(routine, start, log=self._launcher.log_of(id, number))
             self._executor.start(launch)
-        except LaunchError as error:
+        except (LaunchError, OSError) as error:  # OSError: a file of its environment, or a library
             del self._attempts[key]
             log.error("attempt not started task=%s n=%d: %s", id, number, error)
             self._refused.append(

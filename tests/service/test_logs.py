@@ -147,7 +147,7 @@ def test_files_that_vanish_meanwhile_disturb_nobody(tmp_path: Path) -> None:
     for log in attempt_logs(tmp_path, "b"):
         log.path.unlink()
     (tmp_path / "b").rmdir()
-    assert list(steps) == [[]]
+    assert not any(steps)
     assert pruned(tmp_path / "nowhere", ROOMY) == []
 
 
