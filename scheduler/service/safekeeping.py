@@ -47,9 +47,9 @@ def notice_of_missing(database: Path, *, name: str, config: Path | None, log: Pa
     if _size(database):
         return None
     newest_writes = Path(f"{os.path.realpath(database)}-wal")
-    if _size(newest_writes) and not database.exists():
+    if _size(newest_writes):  # SQLite would throw it away
         raise StoreError(
-            f"{database}: there is no such database any more, but what was written to it last,"
+            f"{database}: this database is gone or empty, but what was written to it last,"
             f" {newest_writes} (put the database back where it was; or remove that file;"
             f" {_way_back(database, name=name, config=config)})"
         )
@@ -58,7 +58,7 @@ def notice_of_missing(database: Path, *, name: str, config: Path | None, log: Pa
     if not (ran_here or _size(log) or newest_backup(database)):
         return None
     return (
-        f"{database} IS GONE: scheduler {name!r} ran with it before; it begins anew with an empty"
+        f"{database} IS GONE: scheduler {name!r} ran with it before; a start begins with an empty"
         f" one, and knows of no earlier run ({_way_back(database, name=name, config=config)})"
     )
 

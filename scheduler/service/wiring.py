@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from scheduler.engine.events import SchedulerStarted
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Task, TaskId
-from scheduler.errors import RegistryError, SchedulerError, as_word
+from scheduler.errors import RegistryError, SchedulerError, StoreError, as_word
 from scheduler.registry.registry import Registry
 from scheduler.service.config import Settings, read_config
 from scheduler.service.executors.processes import boot_id
@@ -83,7 +83,11 @@ class Scheduler:
         for notice in self._notices:
             log.warning("%s", notice)
         try:
-            self._serve(told)
+            # A database may be too large to be looked through at once: damage is found later.
+            settings = self._settings
+            config = settings.config
+            with offering_backup(settings.database, name=self._options.name, config=config):
+                self._serve(told)
         finally:
             self._store.close()
             self._claim.release()
@@ -450,6 +454,7 @@ def offline_answers(
         if registry is None:
             raise RegistryError(report.errors, report.names)
         notices = _going_on(settings, report)
+    notices += tuple(_told_missing(settings, path, name))
     answers = Answers(
         identity=Identity(
             name=name or "",
@@ -469,6 +474,20 @@ def offline_answers(
         now=SystemClock(with_timer=False).now,
     )
     return answers.by_verb()
+
+
+def _told_missing(settings: Settings, database: Path, name: str | None) -> Iterator[str]:
+    from scheduler.service.logs import own_log_path
+
+    if name is None or database.is_file():
+        return
+    own_log = own_log_path(settings.log_directory, name)
+    try:
+        notice = notice_of_missing(database, name=name, config=settings.config, log=own_log)
+    except StoreError as error:  # a start would refuse; a plan, for one, can be made all the same
+        notice = str(error)
+    if notice is not None:
+        yield notice
 
 
 def reader_of(database: Path) -> Reader:

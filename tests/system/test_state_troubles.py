@@ -293,6 +293,7 @@ def test_an_empty_database_is_never_begun_in_silence_where_there_was_one(
     damaged: DataFolder,
 ) -> None:
     damaged.database.unlink()
+    assert "IS GONE" in damaged.run("status").ok().out
     told = damaged.start()
     assert f"{damaged.database} IS GONE: scheduler 'night' ran with it before" in told
     assert "scheduler backup --restore" in told
@@ -330,13 +331,16 @@ def test_a_new_folder_is_begun_without_a_warning(folder: DataFolder) -> None:
     assert "GONE" not in folder.start()
 
 
-def test_a_log_without_its_database_is_not_thrown_away(live: DataFolder) -> None:
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+def test_a_log_without_its_database_is_not_thrown_away(live: DataFolder, left: str) -> None:
     task = live.executed("job")["task"]
     live.kill_scheduler()
     away = live.path / "away.db"
     live.database.rename(away)
+    if left != "nothing":
+        live.database.touch()
     refused = live.run(*live.start_words("--daemon")).mistake()
-    assert "there is no such database any more" in refused and "scheduler.db-wal" in refused
+    assert "this database is gone or empty" in refused and "scheduler.db-wal" in refused
     assert Path(f"{live.database}-wal").stat().st_size
     away.rename(live.database)
     live.start()

@@ -142,11 +142,11 @@ def set_aside(database: Path) -> Path | None:
 
 def files_of(database: Path) -> Files:
     """Return which files a database consists of: itself, its log, the index of that."""
-    real = os.path.realpath(database)
-    return tuple(_identity_of(f"{real}{ending}") for ending in ("", *_OF_WAL))
+    return tuple(identity_of(f"{database}{ending}") for ending in ("", *_OF_WAL))
 
 
-def _identity_of(file: str) -> tuple[int, int] | None:
+def identity_of(file: str | Path) -> tuple[int, int] | None:
+    """Return device and number of a file; None if there is none."""
     try:
         found = os.stat(file)
     except OSError:

@@ -27,7 +27,15 @@ from scheduler.engine.states import TaskState
 from scheduler.engine.task import SkippedRun, Task
 from scheduler.errors import StoreError
 from scheduler.service.store.answers import Question, SqlAnswers
-from scheduler.service.store.backup import ENDING, Files, copy_of, files_of, free_name, take_place
+from scheduler.service.store.backup import (
+    ENDING,
+    Files,
+    copy_of,
+    files_of,
+    free_name,
+    identity_of,
+    take_place,
+)
 from scheduler.service.store.connection import (
     FrozenConnection,
     connect_to_read,
@@ -77,6 +85,7 @@ class SqliteStore(SqlAnswers):
 
     def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
         self._path = path
+        self._real = Path(os.path.realpath(path))  # beside it stands its log
         self._timeout = timeout
         refuse_strange(path)
         self._database = connect_to_write(path, timeout)
@@ -93,7 +102,7 @@ class SqliteStore(SqlAnswers):
         """Bring the schema up to date, after a backup where there is something to lose."""
         number = schema_of(self._database, self._path)
         if 0 < number < newest():
-            kept = free_name(Path(os.path.realpath(self._path)), f"schema-{number}", ENDING)
+            kept = free_name(self._real, f"schema-{number}", ENDING)
             try:
                 copy_of(self._database, self._path, kept)
             except StoreError as error:
@@ -129,25 +138,24 @@ class SqliteStore(SqlAnswers):
         Raises:
             StoreError: it cannot be put back.
         """
-        if files_of(self._path) == self._files:
+        if files_of(self._real) == self._files:
             return
-        real = Path(os.path.realpath(self._path))
-        draft = free_name(real, "rescued")
+        draft = free_name(self._real, "rescued")
         copy_of(self._database, self._path, draft)
         with suppress(OSError):
             os.chmod(draft, self._like.st_mode)
             os.chown(draft, self._like.st_uid, self._like.st_gid)
-        kept = take_place(draft, real, ours=self._files)
+        kept = take_place(draft, self._real, ours=self._files)
         database = connect_to_write(self._path, self._timeout)
         self._database.close()
         self._database = database
         self._files = self._opened_files()
         what = f"; the other file is kept as {kept}" if kept else ""
-        log.error("%s was deleted or replaced while it was in use: it is back%s", real, what)
+        log.error("%s was deleted or replaced while it was in use: it is back%s", self._real, what)
 
     def _opened_files(self) -> Files:
         self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the log
-        return files_of(self._path)
+        return files_of(self._real)
 
     def _ask(self, *questions: Question) -> list[list[Row]]:
         # No transaction: nobody else writes.
@@ -336,7 +344,7 @@ class SqliteReader(SqlAnswers):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._is_closed = False
-        self._files = files_of(path)[:1]
+        self._file = identity_of(path)
         self._idle = deque([self._connected()])
 
     def close(self) -> None:
@@ -381,10 +389,10 @@ class SqliteReader(SqlAnswers):
 
     def _notice_other_file(self) -> None:
         """Let go of what was opened where another file stands in its place by now."""
-        files = files_of(self._path)[:1]
-        if files == self._files or files == (None,):  # gone: what is open is all there is
+        file = identity_of(self._path)
+        if file is None or file == self._file:  # None: gone, and what is open is all there is
             return
-        self._files = files
+        self._file = file
         with suppress(IndexError):  # another thread was faster
             while True:
                 self._idle.pop().close()
