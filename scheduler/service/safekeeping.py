@@ -11,7 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scheduler.errors import DamagedError, StoreError
+from scheduler.errors import DamagedError, SchedulerError, StoreError
 from scheduler.service.instance import remembered
 from scheduler.service.store.backup import newest_backup
 
@@ -53,14 +53,20 @@ def notice_of_missing(database: Path, *, name: str, config: Path | None, log: Pa
             f" {newest_writes} (put the database back where it was; or remove that file;"
             f" {_way_back(database, name=name, config=config)})"
         )
-    known = remembered(name)
-    ran_here = known is not None and known.database == os.path.realpath(database)
-    if not (ran_here or _size(log) or newest_backup(database)):
+    if not (_ran_with(name, database) or _size(log) or newest_backup(database)):
         return None
     return (
         f"{database} IS GONE: scheduler {name!r} ran with it before; a start begins with an empty"
         f" one, and knows of no earlier run ({_way_back(database, name=name, config=config)})"
     )
+
+
+def _ran_with(name: str, database: Path) -> bool:
+    try:
+        known = remembered(name)
+    except SchedulerError:  # of a folder in which nothing ran yet: it has the folder's name
+        return False
+    return known is not None and known.database == os.path.realpath(database)
 
 
 def _way_back(database: Path, *, name: str, config: Path | None) -> str:

@@ -53,7 +53,7 @@ MISTAKES: list[tuple[str, str]] = [
     ("resume report", "is not paused"),
     ("init", "not yet supported"),
     ("backup nowhere/a.db", "there is no such folder"),
-    ("backup --restore nowhere.backup", "there is no such database"),
+    ("backup --restore nowhere.backup", "is running: stop it first"),
     ("status --watch", "terminal"),
     ("status --rotuine_name load", "did you mean '--routine_name'?"),
     ("status --scheduler_name", "--scheduler_name: expected one argument"),

@@ -41,6 +41,8 @@ from scheduler.service.executors.supervisor import NOT_RECORDED, SHUT_OUT
 log = logging.getLogger(__name__)
 
 CHILD = str(Path(__file__).with_name("child.py"))
+#: Seconds until processes are looked at again that could not be.
+_LOOK_AGAIN = 1.0
 #: Logs may hold what is not for everyone's eyes.
 LOG_MODE = 0o640
 #: Seconds that an interpreter may take to begin before whoever kills the attempt waits no longer.
@@ -335,26 +337,36 @@ def _open_log(path: Path) -> int:
 def _end(running: _Running) -> None:
     """End the whole tree of an attempt."""
     assert running.request is not None
-    record = _begun(running, running.request)
-    if record is None:
-        return  # it never began, and never will
-    marker = replace(running.marker, supervisor=record.supervisor.pid)
-    end_tree(process_of(record.script), marker, running.grace, running.request)
+    while True:
+        try:
+            record = _begun(running, running.request)
+            if record is not None:
+                marker = replace(running.marker, supervisor=record.supervisor.pid)
+                end_tree(process_of(record.script), marker, running.grace, running.request)
+            return  # without a record it never began, and never will
+        except OSError as error:
+            # No file may be opened, so that neither record nor processes can be looked at: that
+            # passes, and a kill that gave up would leave the attempt running for good.
+            log.warning("attempt cannot be ended yet task=%s: %s", running.task, error)
+            running.request.pause(_LOOK_AGAIN)
 
 
 def _begun(running: _Running, request: KillRequest) -> Record | None:
     """Return the record of an attempt that is to be ended, once it has begun; None if it has not.
 
     What is not on record yet has no process but its supervisor to be.
+
+    Raises:
+        OSError: the record is there, but cannot be read.
     """
     process, waited = running.process, 0.0
-    while (record := _read(running.record)) is None and process is not None:
+    while (record := read_record(running.record)) is None and process is not None:
         if process.poll() is not None:
-            return _read(running.record)
+            return read_record(running.record)
         if request.is_hard or waited >= _LONGEST_BEGINNING:
             process.kill()
             process.wait()
-            return _read(running.record)
+            return read_record(running.record)
         request.pause(SHORTEST_PAUSE)
         waited += SHORTEST_PAUSE
     return record

@@ -87,7 +87,7 @@ def connect_to_read(path: Path, timeout: float = 5.0) -> sqlite3.Connection:
     try:
         if path.is_dir():
             raise StoreError(f"{path}: this is a folder, not a database")
-        if not path.stat().st_size and not _log_size(path):
+        if not path.stat().st_size:  # to open it would throw away a log that is left beside it
             raise StoreError(f"{path}: this database is empty: the scheduler never started")
     except FileNotFoundError:
         raise StoreError(f"{path}: there is no such database (start the scheduler once)") from None
