@@ -15,6 +15,7 @@ from pathlib import Path
 from scheduler.errors import DamagedError, SchedulerError, StoreError
 from scheduler.service.store.connection import connect_to_read, failure
 from scheduler.service.store.migrate import newest, schema_of
+from scheduler.service.store.protocol import BOOT_NOTE
 
 ENDING = ".backup"
 
@@ -53,8 +54,14 @@ def back_up(database: Path, target: Path | None, at: datetime) -> Backup:
     return Backup(path=target, size=size, schema=schema)
 
 
-def copy_of(source: sqlite3.Connection, database: Path, target: Path) -> int:
+def copy_of(
+    source: sqlite3.Connection, database: Path, target: Path, *, is_to_go_on: bool = False
+) -> int:
     """Copy what a connection sees into a new file, whole or not at all; return its size.
+
+    With ``is_to_go_on`` the copy takes the place of the source at once, and is its equal.  Any
+    other may be put back when the records of what ran then are long gone: that there is none must
+    not mean that an attempt never began.
 
     Raises:
         StoreError: it cannot be written, or what was read is damaged.
@@ -62,7 +69,7 @@ def copy_of(source: sqlite3.Connection, database: Path, target: Path) -> int:
     draft = _draft_beside(target)
     try:
         try:
-            _fill(draft, source)
+            _fill(draft, source, is_to_go_on=is_to_go_on)
         except sqlite3.DatabaseError as error:
             raise _failure(error, database, target) from error
         size = _safe_on_disk(draft)
@@ -204,7 +211,7 @@ def _draft_beside(target: Path) -> Path:
     return Path(name)
 
 
-def _fill(draft: Path, source: sqlite3.Connection) -> None:
+def _fill(draft: Path, source: sqlite3.Connection, *, is_to_go_on: bool) -> None:
     with closing(sqlite3.connect(draft, isolation_level=None)) as copy:
         copy.execute("PRAGMA synchronous = OFF")  # it counts only once it has its name
         # One view of the source for all steps: else each commit would begin the copy anew.
@@ -216,6 +223,8 @@ def _fill(draft: Path, source: sqlite3.Connection) -> None:
             source.execute("ROLLBACK")
         # One file that is whole by itself, wherever it is carried.
         copy.execute("PRAGMA journal_mode = DELETE")
+        if not is_to_go_on and schema_of(copy, draft):
+            copy.execute("DELETE FROM note WHERE key = ?", (BOOT_NOTE,))
         (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
     if found != "ok":
         error = sqlite3.DatabaseError(found)

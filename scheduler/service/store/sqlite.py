@@ -141,7 +141,7 @@ class SqliteStore(SqlAnswers):
         if files_of(self._real) == self._files:
             return
         draft = free_name(self._real, "rescued")
-        copy_of(self._database, self._path, draft)
+        copy_of(self._database, self._path, draft, is_to_go_on=True)
         with suppress(OSError):
             os.chmod(draft, self._like.st_mode)
             os.chown(draft, self._like.st_uid, self._like.st_gid)
