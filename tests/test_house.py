@@ -59,6 +59,12 @@ def test_every_variable_has_its_place() -> None:
     assert not missing(RESERVED, page("running"))
 
 
+def test_every_word_that_makes_a_secret_has_its_place() -> None:
+    from scheduler.registry.masking import SECRET_ENDINGS, SECRET_NAMES
+
+    assert not missing([*SECRET_NAMES, *SECRET_ENDINGS], page("security"))
+
+
 def test_every_state_has_its_place() -> None:
     from scheduler.engine.states import TaskState
 

@@ -40,6 +40,7 @@ class TaskView(TypedDict):
     is_overdue: bool  # had not succeeded by its due_by
     planned_at: str
     changed_at: str
+    arguments: list[str] | None  # given for its attempt by hand; secrets are masked
     stand_ins: list[list[str]]
     attempts: list[AttemptView]
 
@@ -94,6 +95,15 @@ class DependencyView(TypedDict):
 
 
 @final
+class VariableView(TypedDict):
+    """A variable with its value, masked if its name says secret; or a file of variables."""
+
+    name: NotRequired[str]
+    value: NotRequired[str]
+    file: NotRequired[str]
+
+
+@final
 class RoutineView(TypedDict):
     """A routine with its next instant and its last task."""
 
@@ -103,6 +113,8 @@ class RoutineView(TypedDict):
     schedule: str | None
     schedule_in_words: str
     timezone: str
+    arguments: list[str]  # secrets among them are masked
+    environment: list[VariableView]
     enabled: bool
     next: str | None
     last: TaskView | None

@@ -1,5 +1,6 @@
 """``status``: what runs, is blocked, failed, waits and comes next."""
 
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from scheduler.cli.answers import (
     SchedulerView,
     StatusView,
     TaskView,
+    VariableView,
 )
 from scheduler.cli.printing import (
     STATE_STYLES,
@@ -109,6 +111,8 @@ def routine_lines(view: RoutineView, page: Page, at: datetime) -> list[str]:
     rows = [
         ("about", view["description"]),
         ("runs", view["script"] or f"python -m {view['module']}"),
+        ("arguments", " ".join(map(_quoted_word, view["arguments"]))),
+        ("environment", ", ".join(map(_variable, view["environment"]))),
         ("when", f"{view['schedule_in_words']}, {view['timezone']}"),
         ("enabled", "" if view["enabled"] else "no: its tasks are not made"),
         ("paused", pause_in_words(view["paused"], at) if view["paused"] else ""),
@@ -120,6 +124,19 @@ def routine_lines(view: RoutineView, page: Page, at: datetime) -> list[str]:
     ]
     title = styled(f"routine {clean(view['name'])}", Style.BOLD, page)
     return [title, *table([row for row in rows if row[1]], page)]
+
+
+def _quoted_word(word: str) -> str:
+    """Return a word as it may be written in ``arguments``."""
+    if word and not re.search("[ \t\r\n'\"]", word):
+        return word
+    return f'"{word}"' if '"' not in word else f"'{word}'"
+
+
+def _variable(view: VariableView) -> str:
+    if "file" in view:
+        return f"all of {view['file']}"
+    return f"{view.get('name')}={view.get('value')}"
 
 
 def pause_in_words(pause: PauseView, at: datetime) -> str:

@@ -12,7 +12,7 @@ How the rules of one place reach another:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from scheduler.errors import Problem, SchedulerError, quoted
@@ -66,7 +66,8 @@ class Reading:
     names: tuple[str, ...]  # each valid name once, in file order, whatever else is wrong with it
     timezone: str  # the registry's own zone, or the one that was handed in
     pools: Mapping[str, int]  # the slots of each
-    sources: tuple[tuple[str, bytes], ...]  # path and content of each file, the main one first
+    #: path and content of each file, the main one first
+    sources: tuple[tuple[str, bytes], ...] = field(repr=False)
     #: of each name, valid routine or not, its dependencies on such names
     dependencies: Mapping[str, tuple[Dependency, ...]]
     #: the valid routines by rounds that lost an upstream, or depend on such a one: what their
@@ -148,7 +149,9 @@ class _Reader:
                 self._is_whole = False  # something else altogether
                 return
         for stray in document.texts:
-            message = f"text {quoted(stray.text)} inside <{stray.tag[:60]}>"
+            # Within <environment> it may be a secret.
+            text = "text" if stray.tag == "environment" else f"text {quoted(stray.text)}"
+            message = f"{text} inside <{stray.tag[:60]}>"
             hint = "values stand in attributes, remarks in <!-- -->"
             self._report.add(stray.place, message, hint)
         self._read_root(root, replace(source, is_whole=document.is_whole), scope)

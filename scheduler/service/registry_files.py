@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -37,7 +37,8 @@ class CheckReport:
     errors: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     registry: Registry | None  # None if there are errors that keep it from being loaded
-    sources: tuple[tuple[str, bytes], ...]  # path and content of each file that was read
+    #: path and content of each file that was read
+    sources: tuple[tuple[str, bytes], ...] = field(repr=False)
 
 
 class RegistryFiles:

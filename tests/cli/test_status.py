@@ -136,19 +136,23 @@ def test_the_status_of_a_routine_describes_it() -> None:
         ],
         dependents=["report"],
         tags=["nightly", "orders"],
+        arguments=["--day", "{instant}", "two words", 'a"b', "--token", "***"],
+        environment=[{"name": "MODE", "value": "daily"}, {"file": "/srv/.env"}],
         last=a_task(state="failed"),
     )
     assert status_lines(a_status(routine=routine), PIPE, NOON)[3:] == [
         "routine load",
-        "  about       Load the orders",
-        "  runs        /srv/load.py",
-        "  when        daily at 02:00, Europe/Paris",
-        "  enabled     no: its tasks are not made",
-        "  depends on  rates, load (previous) (on done)",
-        "  needed by   report",
-        "  tags        nightly, orders",
-        "  next        2026-11-24 02:00, in 16 h",
-        f"  last        {LOAD} failed",
+        "  about        Load the orders",
+        "  runs         /srv/load.py",
+        '  arguments    --day {instant} "two words" \'a"b\' --token ***',
+        "  environment  MODE=daily, all of /srv/.env",
+        "  when         daily at 02:00, Europe/Paris",
+        "  enabled      no: its tasks are not made",
+        "  depends on   rates, load (previous) (on done)",
+        "  needed by    report",
+        "  tags         nightly, orders",
+        "  next         2026-11-24 02:00, in 16 h",
+        f"  last         {LOAD} failed",
     ]
 
 

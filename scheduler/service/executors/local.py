@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from scheduler.registry.masking import without
 from scheduler.service.executors.cost import UNKNOWN, Cost, largest_so_far, reap
 from scheduler.service.executors.log_limit import LimitedLog, LogLimiter
 from scheduler.service.executors.process_tree import (
@@ -257,7 +258,7 @@ def _exit_of(running: _Running, peak: int | None, error: str | None) -> Exit:
     return Exit(
         code=None if is_signal else code,
         signal=_name_of(-code) if is_signal else None,
-        error=error if code else None,
+        error=without(error, running.launch.secrets) if code and error else None,
         killed=running.request is not None,
         peak_memory=running.cost.peak_memory or peak,
         cpu_time=running.cost.cpu_time,
