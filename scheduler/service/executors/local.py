@@ -27,10 +27,9 @@ from scheduler.service.executors.process_tree import (
     start_of,
 )
 from scheduler.service.executors.protocol import Exit, Launch, LaunchError, Report, Started
+from scheduler.service.log_files import make_folder, open_log
 
 CHILD = str(Path(__file__).with_name("child.py"))
-#: Logs may hold what is not for everyone's eyes.
-LOG_MODE = 0o640
 
 
 @dataclass(slots=True, kw_only=True)
@@ -200,14 +199,14 @@ def _creation_flags(launch: Launch) -> int:
 
 
 def _open_log(path: Path) -> int:
-    """Open a log to append to, never through a link that somebody put in its place."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    """Open a log to append to."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     try:
         try:
-            return os.open(path, flags, LOG_MODE)
+            return open_log(path, flags)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, flags, LOG_MODE)
+            make_folder(path.parent)
+            return open_log(path, flags)
     except OSError as error:
         raise LaunchError(f"log {path} could not be opened: {error.strerror}") from error
 
