@@ -19,6 +19,7 @@ from scheduler.errors import RegistryError
 from scheduler.registry.registry import Registry
 from scheduler.service.config import Settings, read_config
 from scheduler.service.executors.protocol import Executor, Report
+from scheduler.service.exposure import exposures, make_database
 from scheduler.service.instance import Claim, Instance, claim
 from scheduler.service.launches import Launcher
 from scheduler.service.queries import Answers, Identity
@@ -66,6 +67,7 @@ class Scheduler:
         self._claim: Claim = claim(
             options.name, config=settings.config, database=settings.database, mode=options.mode
         )
+        make_database(settings.database, settings.registry)
         try:
             self._store: Store = SqliteStore(settings.database)
         except BaseException:
@@ -96,6 +98,9 @@ class Scheduler:
         clock = SystemClock()
         now = clock.now()
         loaded = load(settings, store, is_attended=options.is_attended)
+        exposed = exposures(settings)
+        for one in exposed:
+            log.warning("%s", one)
         room = built(settings, options, store, loaded, clock)
         loop, inbox = room.loop, room.inbox
         token = secrets.token_urlsafe(32)
@@ -110,7 +115,7 @@ class Scheduler:
                 registry=str(settings.registry),
                 database=str(settings.database),
                 max_running=settings.max_running,
-                notices=loaded.notices,
+                notices=(*exposed, *loaded.notices),
             ),
             registry=loaded.registry,
             store=SqliteReader(settings.database),
@@ -120,7 +125,7 @@ class Scheduler:
         )
         notifier = _notifier(settings, options, answers, inbox)
         reloading = room.reloading
-        reloading.tell(lambda now, notices: answers.adopt(now.registry, notices))
+        reloading.tell(lambda now, notices: answers.adopt(now.registry, (*exposed, *notices)))
         on_change = ReloadOnChange(reloading, inbox.put) if settings.reload_on_change else None
         app = make_app(
             token=token,
@@ -173,7 +178,7 @@ class Scheduler:
         ]
         if self._options.mode == "test":
             lines.append(f"test mode: state and logs are in {self._settings.database.parent}")
-        lines.extend(f"warning: {notice}" for notice in loaded.notices)
+        lines.extend(f"warning: {notice}" for notice in answers.identity.notices)
         lines.extend(self._late_lines(instance.started_at))
         lines.extend(_told_unfinished(lost, self._store.failed()))
         lines.extend(_told_unknown(answers.unknown()))

@@ -119,3 +119,21 @@ def test_a_check_shows_no_secret_that_stands_in_a_mistake(secretive: DataFolder)
         assert done.code == 2
         assert "is alone" in done.out + done.err
         assert [one for one in SECRETS.values() if one in done.out + done.err] == []
+
+
+def test_what_is_open_to_others_is_said_at_the_start_and_in_status(folder: DataFolder) -> None:
+    folder.write_jobs('<job name="load" script="load.py"/>')
+    folder.write_script("load.py", "")
+    registry = folder.path / "registry.xml"
+    registry.chmod(0o602)
+    folder.write_config("[http]\nhost = 0.0.0.0")
+    said = folder.start()
+    assert "warning: [http] host = 0.0.0.0 may be reached from other machines" in said
+    assert f"warning: every user of this machine may write to {registry}" in said
+    assert folder.database.stat().st_mode & 0o777 == 0o600
+    folder.write_jobs('<job name="load" script="load.py" retries="1"/>')
+    folder.run("reload", "--yes").ok()
+    assert "may be reached from other machines" in folder.run("status").ok().out
+    assert "may be reached from other machines" in (
+        (folder.path / "logs" / f"~scheduler.{folder.name}.log").read_text()
+    )
