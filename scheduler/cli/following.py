@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
-from scheduler.cli.answers import DoneView, HistoryView, LogsView, TaskView
 from scheduler.cli.printing import clean, say, say_aside, say_json
 from scheduler.cli.sources import DataFolder, Source, source_of
 from scheduler.cli.words import needed_target_of
 from scheduler.errors import SchedulerError
+from scheduler.service.answers import DoneView, HistoryView, LogsView, TaskView
 from scheduler.service.client import Client
 from scheduler.service.instance import Instance, has_ended
 from scheduler.service.log_files import open_log

@@ -7,15 +7,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import cast
 
-from scheduler.cli.answers import (
-    PauseView,
-    PlannedView,
-    RoutineView,
-    SchedulerView,
-    StatusView,
-    TaskView,
-    VariableView,
-)
 from scheduler.cli.printing import (
     STATE_STYLES,
     Cell,
@@ -38,6 +29,15 @@ from scheduler.cli.times import (
 )
 from scheduler.cli.words import routine_of
 from scheduler.errors import SchedulerError
+from scheduler.service.answers import (
+    PauseView,
+    PlannedView,
+    RoutineView,
+    SchedulerView,
+    StatusView,
+    TaskView,
+    VariableView,
+)
 from scheduler.service.instance import Instance, live_instances
 
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scheduler.cli.answers import HistoryView, WhyView
 from scheduler.cli.history import history_lines, size_in_words, task_lines
 from scheduler.cli.planning import plan_lines
 from scheduler.cli.printing import Page
 from scheduler.cli.reading import list_lines, why_lines
 from scheduler.cli.status import status_lines
+from scheduler.service.answers import HistoryView, WhyView
 from tests.support.cli_views import (
     a_plan,
     a_routine,

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from scheduler.cli.answers import (
+from scheduler.service.answers import (
     AttemptView,
     PlannedView,
     RoutineView,

@@ -1,9 +1,19 @@
-"""What a scheduler answers, as the command line reads it: the JSON of `service.views`, typed.
+"""What a scheduler answers, as API and command line have it: the JSON of `service.views`, typed.
 
 Types only.  The answers come from our own queries, so their shape is taken for granted.
 """
 
 from typing import Any, NotRequired, TypedDict, final
+
+
+@final
+class PingView(TypedDict):
+    """Which scheduler answers."""
+
+    name: str
+    pid: int | None
+    version: str
+    is_stopping: bool
 
 
 @final
@@ -274,6 +284,7 @@ class TouchedView(TypedDict):
 class ProblemsView(TypedDict):
     """Why a registry cannot be adopted; without errors it is a `PreviewView`."""
 
+    revision: None
     errors: list[dict[str, Any]]  # the fields of a `Problem`
 
 
@@ -319,3 +330,10 @@ class DoneView(TypedDict):
 
     messages: list[str]
     tasks: list[str]
+
+
+@final
+class StoppedView(TypedDict):
+    """What the scheduler still waits for, or kills."""
+
+    messages: list[str]
