@@ -239,3 +239,19 @@ def test_any_attribute_and_value_give_routines_or_problems(attribute: str, value
     escaped = "".join(f"&#{ord(character)};" for character in value)
     for name in (attribute, "name", "schedule", "depends_on", "arguments", "timezone", "python"):
         assert_readable(read(f'<registry><job {name}="{escaped}" module="m"/></registry>'))
+
+
+# -- Found by fuzzing ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attribute", ["name", "depends_on"])
+def test_what_a_job_alone_has_is_refused_on_the_registry_itself(attribute: str) -> None:
+    (problem,) = read(f'<registry {attribute}="a"><job name="a" script="a"/></registry>').errors
+    assert problem.message == f"<registry>: attribute '{attribute}' is not allowed here"
+    assert problem.hint == "give it to each job that needs it"
+
+
+def test_the_name_of_a_pool_that_is_not_defined_may_hold_anything() -> None:
+    reading = read('<registry><job name="a" script="a" pool="a&#127;b"/></registry>')
+    assert "'a\\x7fb' is not defined" in reading.errors[0].message
+    assert_readable(reading)
