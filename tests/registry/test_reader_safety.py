@@ -259,6 +259,8 @@ def test_the_name_of_a_pool_that_is_not_defined_may_hold_anything() -> None:
 
 @pytest.mark.parametrize("file", ["a&#128;.xml", "a&#x202e;.xml", "a" * 20_000, "/a" * 20_000])
 def test_the_name_of_a_file_that_is_not_there_may_hold_anything(file: str) -> None:
-    reading = read(f'<registry><include file="{file}"/></registry>')
-    assert "cannot be read" in reading.errors[0].message
-    assert_readable(reading)
+    job = f'<job name="a" script="a" schedule="@daily" calendar="./{file}"/>'
+    for text in (f'<include file="{file}"/>', job):
+        reading = read(f"<registry>{text}</registry>")
+        assert "cannot be read" in reading.errors[0].message
+        assert_readable(reading)
