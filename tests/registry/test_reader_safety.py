@@ -264,3 +264,16 @@ def test_the_name_of_a_file_that_is_not_there_may_hold_anything(file: str) -> No
         reading = read(f"<registry>{text}</registry>")
         assert "cannot be read" in reading.errors[0].message
         assert_readable(reading)
+
+
+def test_a_name_of_characters_that_cannot_be_printed_is_cut_as_it_is_shown() -> None:
+    name = "&#x10ffff;" * 100
+    reading = read(f'<registry><job name="{name}" script="a" pool="{name}"/></registry>')
+    assert reading.errors
+    for problem in reading.errors:
+        assert len(str(problem)) < 450
+
+
+@pytest.mark.parametrize("value", ["0s" * 20_000, "+" + "1" * 20_000, "1h" * 20_000])
+def test_a_hint_repeats_no_value_of_any_length(value: str) -> None:
+    assert_readable(read(f'<registry><job name="a" script="a" due_by="{value}"/></registry>'))
