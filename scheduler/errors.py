@@ -30,7 +30,9 @@ class UnknownRoutineError(SchedulerError, KeyError):
 
 def quoted(text: str, limit: int = 60) -> str:
     """Return ``text`` in quotes for a message, on one line and cut where it is too long to read."""
-    return repr(text if len(text) <= limit else text[: limit - 1] + "…")
+    shown = repr(text if len(text) <= limit else text[: limit - 1] + "…")
+    # What cannot be printed becomes up to ten characters each.
+    return shown if len(shown) <= 3 * limit + 2 else repr(text[: limit // 4] + "…")
 
 
 def as_word(name: object) -> str:

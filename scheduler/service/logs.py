@@ -12,12 +12,16 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from operator import attrgetter
 from pathlib import Path
+
+from scheduler.errors import SchedulerError, quoted
+from scheduler.service.log_files import FOLDER_MODE, open_file, opened_folder
 
 OWN_LOG_BYTES = 10_000_000
 OWN_LOG_FILES = 5  # old ones, kept beside the current one
@@ -29,6 +33,7 @@ _STEP = 200  # logs that one step of pruning looks at
 _INSTANT = re.compile(
     r"(?P<wall>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<offset>Z|[+-]\d\d:\d\d(?::\d\d)?)?"
 )
+_PATH = re.compile(r"[/\\:\x00]")
 _LOG_NAME = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)T(?P<hour>\d\d)-(?P<minute>\d\d)-(?P<second>\d\d)"
     r"(?P<offset>Z|[+-]\d{4}(?:\d\d)?)?\.(?P<attempt>[1-9]\d*)\.log"
@@ -57,7 +62,14 @@ class LogLimits:
 
 
 def log_path(log_directory: Path, routine: str, instant: str, attempt: int) -> Path:
-    """Return the log of an attempt; ``instant`` as in the task's id, with an offset or without."""
+    """Return the log of an attempt; ``instant`` as in the task's id, with an offset or without.
+
+    Raises:
+        SchedulerError: the name of the routine is a path.  No registry gives such a name, but a
+            database may be anyone's.
+    """
+    if _PATH.search(routine) or routine in ("", ".", ".."):
+        raise SchedulerError(f"{quoted(routine)} is a path, not the name of a routine")
     match = _INSTANT.fullmatch(instant)
     assert match is not None, f"not the instant of a task id: {instant!r}"
     wall, offset = match["wall"].replace(":", "-"), (match["offset"] or "").replace(":", "")
@@ -66,12 +78,13 @@ def log_path(log_directory: Path, routine: str, instant: str, attempt: int) -> P
 
 def attempt_logs(log_directory: Path, routine: str) -> list[AttemptLog]:
     """Return the logs of a routine's attempts, oldest instant first."""
+    path = log_directory / routine
     try:
-        with os.scandir(log_directory / routine) as entries:
-            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    logs = (_attempt_log(log_directory / routine / name) for name in names)
+        with opened_folder(path) as folder, os.scandir(path if folder is None else folder) as found:
+            names = [entry.name for entry in found if entry.is_file(follow_symlinks=False)]
+    except OSError:
+        return []  # it is not there, or nothing that logs would be written into
+    logs = (_attempt_log(path / name) for name in names)
     return sorted((log for log in logs if log is not None), key=_age)
 
 
@@ -172,11 +185,12 @@ class _Found:
 
 def _look_at(folder: Path, found: list[_Found]) -> Iterator[list[Path]]:
     """Add a routine's logs, oldest instant first; yield nothing now and then."""
-    try:
-        entries = os.scandir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    with entries:
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(opened_folder(folder))
+            entries = stack.enter_context(os.scandir(folder if descriptor is None else descriptor))
+        except OSError:
+            return  # gone, or a link by now
         for number, entry in enumerate(entries, 1):
             log = _attempt_log(folder / entry.name)
             if log is not None and entry.is_file(follow_symlinks=False):
@@ -215,8 +229,11 @@ def _folders(log_directory: Path) -> list[str]:
 def _delete(path: Path) -> bool:
     """Delete a log; tell whether it is gone.  Windows keeps one that somebody reads."""
     try:
-        path.unlink(missing_ok=True)
-    except PermissionError:
+        with opened_folder(path.parent) as folder:
+            os.unlink(path if folder is None else path.name, dir_fd=folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
         return False
     return True
 
@@ -229,6 +246,19 @@ def own_log_path(log_directory: Path, name: str) -> Path:
     return log_directory / f"~scheduler.{name}.log"
 
 
+class _OwnFile(RotatingFileHandler):
+    """The file of the own log: opened as logs of attempts are."""
+
+    def _open(self) -> TextIOWrapper:
+        def opener(path: str, flags: int) -> int:
+            return open_file(Path(path), flags)
+
+        # It is always appended to.
+        return open(
+            self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=opener
+        )
+
+
 def set_up_own_log(log_directory: Path, name: str, level: str | int, *, console: bool) -> Path:
     """Send the log of this process to its file, and to the terminal if asked; return the file.
 
@@ -236,9 +266,9 @@ def set_up_own_log(log_directory: Path, name: str, level: str | int, *, console:
     it replaces what it set up before.
     """
     path = own_log_path(log_directory, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     handlers: list[logging.Handler] = [
-        RotatingFileHandler(
+        _OwnFile(
             path,
             maxBytes=OWN_LOG_BYTES,
             backupCount=OWN_LOG_FILES,

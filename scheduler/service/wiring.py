@@ -21,6 +21,7 @@ from scheduler.registry.registry import Registry
 from scheduler.service.config import Settings, read_config
 from scheduler.service.executors.processes import boot_id
 from scheduler.service.executors.protocol import Executor, Report
+from scheduler.service.exposure import exposures, make_database
 from scheduler.service.instance import Claim, Instance, claim
 from scheduler.service.launches import Launcher
 from scheduler.service.queries import Answers, Identity
@@ -103,6 +104,9 @@ class Scheduler:
         clock = SystemClock()
         now = clock.now()
         loaded = load(settings, store, is_attended=options.is_attended)
+        exposed = exposures(settings)
+        for one in exposed:
+            log.warning("%s", one)
         room = built(settings, options, store, loaded, clock)
         loop, inbox = room.loop, room.inbox
         token = secrets.token_urlsafe(32)
@@ -118,7 +122,7 @@ class Scheduler:
                 registry=str(settings.registry),
                 database=str(settings.database),
                 max_running=settings.max_running,
-                notices=loaded.notices,
+                notices=(*exposed, *loaded.notices),
             ),
             registry=loaded.registry,
             store=reader,
@@ -133,7 +137,7 @@ class Scheduler:
             *(notifier.notices if notifier is not None else ()),
         )
         reloading = room.reloading
-        reloading.tell(lambda now, notices: answers.adopt(now.registry, notices))
+        reloading.tell(lambda now, notices: answers.adopt(now.registry, (*exposed, *notices)))
         on_change = ReloadOnChange(reloading, inbox.put) if settings.reload_on_change else None
         app = make_app(
             token=token,
@@ -186,7 +190,7 @@ class Scheduler:
         ]
         if self._options.mode == "test":
             lines.append(f"test mode: state and logs are in {self._settings.database.parent}")
-        lines.extend(f"warning: {notice}" for notice in (*self._notices, *loaded.notices))
+        lines.extend(f"warning: {notice}" for notice in (*self._notices, *answers.identity.notices))
         lines.extend(self._late_lines(instance.started_at))
         lines.extend(_told_taken_up(taken_up))
         lines.extend(_told_unfinished(taken_up.lost, self._store.failed()))
@@ -331,6 +335,7 @@ def _opened(settings: Settings, name: str) -> tuple[Store, tuple[str, ...]]:
     database, config = settings.database, settings.config
     own_log = own_log_path(settings.log_directory, name)
     missing = notice_of_missing(database, name=name, config=config, log=own_log)
+    make_database(database, settings.registry)
     with offering_backup(database, name=name, config=config):
         store = SqliteStore(database)
     return store, (*(() if missing is None else (missing,)), *store.notices)

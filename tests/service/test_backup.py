@@ -66,16 +66,16 @@ def test_a_writer_and_a_backup_do_not_hold_each_other_up(
     # So many steps that the writer is in between: a copy that began anew each time would not end.
     monkeypatch.setattr(backup, "_STEP", 1)
     path = tmp_path / "s.db"
-    with closing(filled(path, 300)) as store:
+    with closing(filled(path, 3000)) as store:
         made: list[backup.Backup] = []
         thread = threading.Thread(target=lambda: made.append(back_up(path, None, NOW)))
         thread.start()
-        number = 300
+        number = 3000
         while thread.is_alive():
             store.apply(record(number))
             number += 1
         thread.join(DEADLINE)
-        assert number > 301
+        assert number > 3001
         with SqliteReader(made[0].path) as copy:
             until = copy.planned_until()
             assert until is not None

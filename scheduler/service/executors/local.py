@@ -18,6 +18,7 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scheduler.registry.masking import without
 from scheduler.service.executors.log_limit import LimitedLog, LogLimiter
 from scheduler.service.executors.process_tree import SHORTEST_PAUSE, KillRequest, Marker, end_tree
 from scheduler.service.executors.processes import is_running, process_of, wait_for_end
@@ -37,14 +38,13 @@ from scheduler.service.executors.records import (
     read_record,
 )
 from scheduler.service.executors.supervisor import NOT_RECORDED, SHUT_OUT
+from scheduler.service.log_files import make_folder, open_log
 
 log = logging.getLogger(__name__)
 
 CHILD = str(Path(__file__).with_name("child.py"))
 #: Seconds until processes are looked at again that could not be.
 _LOOK_AGAIN = 1.0
-#: Logs may hold what is not for everyone's eyes.
-LOG_MODE = 0o640
 #: Seconds that an interpreter may take to begin before whoever kills the attempt waits no longer.
 _LONGEST_BEGINNING = 5.0
 
@@ -59,6 +59,7 @@ class _Running:
     marker: Marker
     grace: float
     log: LimitedLog | None
+    secrets: tuple[str, ...]  # values that are not to be told
     process: "subprocess.Popen[bytes] | None"  # its supervisor, where that is a child of ours
     request: KillRequest | None = None
     killer: threading.Thread | None = None
@@ -142,6 +143,7 @@ class LocalExecutor:
                 marker=marker,
                 grace=adoption.grace,
                 log=self._limited(adoption.log, adoption.log_limit),
+                secrets=adoption.secrets,
                 process=None,
             )
         )
@@ -173,6 +175,7 @@ class LocalExecutor:
             marker=marker,
             grace=launch.grace,
             log=self._limited(launch.log, launch.log_limit),
+            secrets=launch.secrets,
             process=process,
         )
         try:
@@ -254,7 +257,8 @@ class LocalExecutor:
         with self._lock:
             del self._running[running.task, running.attempt]
         exit_ = _how_it_ended(running)
-        return replace(exit_, killed=running.request is not None, ended_at=None)
+        error = without(exit_.error, running.secrets) if exit_.error else None
+        return replace(exit_, error=error, killed=running.request is not None, ended_at=None)
 
 
 class ForegroundExecutor(LocalExecutor):
@@ -322,14 +326,14 @@ def _creation_flags(launch: Launch) -> int:
 
 
 def _open_log(path: Path) -> int:
-    """Open a log to append to, never through a link that somebody put in its place."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    """Open a log to append to."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     try:
         try:
-            return os.open(path, flags, LOG_MODE)
+            return open_log(path, flags)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, flags, LOG_MODE)
+            make_folder(path.parent)
+            return open_log(path, flags)
     except OSError as error:
         raise LaunchError(f"log {path} could not be opened: {error.strerror}") from error
 
