@@ -110,7 +110,6 @@ class Engine:
             self._settle(event.at)
             self._plan(event.at)
             # After it: what is planned late may be too late already.
-            stop_waiting(self._board, event.at)
             acts.extend(go_off(self._board, event.at))
             self._settle(event.at)
             acts.extend(self._admit(event.at))
@@ -288,6 +287,7 @@ class Engine:
                 assert after is not None
                 plan(board, name, max(after, board.routines[name].known_since), at)
                 self._expect(name, at)
+                stop_waiting(board, at)  # what is planned late may have waited in vain already
             if name in board.dirty:
                 settle_routine(board, name, at)
 
