@@ -108,9 +108,11 @@ class Engine:
             # Before the planning: what waits no longer is not covered by what falls due.
             stop_waiting(self._board, event.at)
             self._settle(event.at)
-            self._plan(event.at)
+            planned = self._plan(event.at)
             # After it: what is planned late may be too late already.
             acts.extend(go_off(self._board, event.at))
+            for name in planned:  # not before: what has ended may be overdue
+                self._prune(name)
             self._settle(event.at)
             acts.extend(self._admit(event.at))
         else:
@@ -291,16 +293,15 @@ class Engine:
             if name in board.dirty:
                 settle_routine(board, name, at)
 
-    def _plan(self, at: datetime) -> None:
-        """Plan what has fallen due."""
+    def _plan(self, at: datetime) -> list[str]:
+        """Plan what has fallen due; return the routines of which anything has."""
         board = self._board
         after, board.planned_until = board.planned_until, max(board.planned_until, at)
         due = [*self._fallen_due(self._due, at), *self._fallen_due(self._quiet, at)]
         for name in due:
             board.attend(name)
         self._settle(at, due, after)
-        for name in due:
-            self._prune(name)
+        return due
 
     def _fallen_due(self, heap: list[tuple[datetime, int, str]], at: datetime) -> list[str]:
         names: list[str] = []

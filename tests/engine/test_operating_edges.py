@@ -19,6 +19,7 @@ from tests.support.checked_world import CheckedWorld
 from tests.support.world import Ends, Outcomes, a_registry, a_routine, at
 
 EVE = at("2026-11-02T00:30")
+TWO = at("2026-11-02T02:00")
 
 
 def retried(routine: Routine, retries: int = 1, minutes: int = 10) -> Routine:
@@ -288,3 +289,11 @@ def test_what_waited_in_vain_while_the_scheduler_was_down_counts_before_what_wai
     world = CheckedWorld(a_registry(load, check, alarm), at("2026-11-01T23:30")).start()
     world.crash().sleep_until(at("2026-11-02T05:00")).start()
     assert world.started("alarm") == ["02T01:00@02T05:00"]
+
+
+def test_what_failed_before_an_outage_is_overdue_if_its_due_by_passes_in_it() -> None:
+    registry = a_registry(due(a_routine("a", "*/5 * * * *"), "+6h"))
+    fails_at_two: Outcomes = lambda id, _number: Ends(1, code=int(id.instant == TWO))  # noqa: E731
+    world = CheckedWorld(registry, at("2026-11-01T12:00"), {"a": fails_at_two}).start()
+    world.run_until(at("2026-11-02T02:04")).crash().sleep_until(at("2026-11-02T09:05")).start()
+    assert told(world) == ["a.2026-11-02T02:00:00"]

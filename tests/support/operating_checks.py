@@ -153,7 +153,7 @@ class OperatingChecks:
                 is_by_hand = task.by_hand or (was is not None and was.by_hand)
                 is_own = task.origin is not Origin.MANUAL and not is_by_hand
                 is_new |= was is not None or not task.state.is_end
-                is_due |= is_new and is_own and moment <= now
+                is_due |= is_new and is_own and moment <= min(now, seen.event.at)
                 if not is_due or task.id in self.overdue:
                     continue
                 if task.state.is_end and was is None and isinstance(seen.event, RegistryReloaded):
