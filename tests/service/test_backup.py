@@ -24,8 +24,7 @@ NAME = "s.db.2026-10-01T02-00-00Z.backup"
 def filled(path: Path, count: int = 1) -> SqliteStore:
     """Return a store with some records."""
     store = SqliteStore(path)
-    for number in range(count):
-        store.apply(record(number))
+    store.apply([one for number in range(count) for one in record(number)])
     return store
 
 
