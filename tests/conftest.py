@@ -1,5 +1,6 @@
 """What every test gets: a scheduler home of its own, and Hypothesis without deadlines."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite tests/engine/transcripts/*.txt; review the diff",
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heeded_signals() -> None:
+    """Have the programs under test heed Ctrl-C, though the tests may run in the background."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            # A handler of Python's: a program that is started begins with the system's own.
+            handler = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -26,11 +26,15 @@ def start_by_of(board: Board, task: Task) -> datetime | None:
 
 
 def due_by_of(board: Board, task: Task) -> datetime | None:
-    """Return by when a task should succeed; nothing is due of a backfill, or between instants."""
+    """Return by when a task should succeed.
+
+    Nothing is due of a backfill, or between the instants of a routine that has some.
+    """
     routine = board.registry.get(task.routine)
     if routine is None or routine.due_by is None or task.origin is Origin.BACKFILL:
         return None
-    if not board.registry.triggers.is_instant(task.routine, to_instant(task.instant)):
+    is_instant = board.registry.triggers.is_instant(task.routine, to_instant(task.instant))
+    if not (is_instant or routine.is_by_hand):
         return None
     return deadline_at(routine.due_by, routine, task.instant)
 

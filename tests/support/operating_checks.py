@@ -143,7 +143,8 @@ class OperatingChecks:
             older = (task for task in seen.live.values() if task.routine == name)
             for task in dict.fromkeys((*recent, *older)):
                 is_new = task.id not in self.known and task.planned_at == seen.event.at
-                if not seen.registry.triggers.is_instant(name, to_instant(task.instant)):
+                is_instant = seen.registry.triggers.is_instant(name, to_instant(task.instant))
+                if not (is_instant or routine.is_by_hand):
                     continue
                 if task.origin is Origin.BACKFILL:
                     continue
