@@ -653,6 +653,68 @@ def test_a_kill_before_the_beginning_lets_nothing_begin(world: World) -> None:
 
 
 @posix_only
+def test_a_kill_before_the_beginning_reaches_what_the_interpreter_has_started(world: World) -> None:
+    wrapper = world.folder / "wrapper"
+    wrapper.write_text("#!/bin/sh\necho $$\nsleep 600 &\necho $!\nwait\n")
+    wrapper.chmod(0o755)
+    world.executor.start(replace(world.launch(), python=str(wrapper)))
+    until(lambda: len(world.logged().split()) == 2)
+    world.kill(hard=True)
+    assert world.end().killed
+    until(lambda: all(is_gone(int(pid)) for pid in world.logged().split()))
+
+
+# Has the supervisor be killed right after it has forked, and its other half go on later.
+KILLED_AT_THE_FORK = """\
+import os, signal, time
+fork = os.fork
+def fork_and_die():
+    pid = fork()
+    if pid:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.2)
+    open("forked", "w").close()
+    return pid
+os.fork = fork_and_die
+"""
+
+
+@posix_only
+def test_what_its_supervisor_did_not_put_on_record_does_not_begin(world: World) -> None:
+    (world.folder / "sitecustomize.py").write_text(KILLED_AT_THE_FORK)
+    world.start("open('ran', 'w')", environment={"PYTHONPATH": str(world.folder)})
+    assert world.end() == Exit(signal="SIGKILL")
+    until((world.folder / "forked").exists)
+    until(lambda: not [one for one in psutil.process_iter() if str(world.folder) in _words(one)])
+    assert not (world.folder / "ran").exists()
+    assert list(world.records.found()) == []
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+NO_FORK = """\
+import errno, os
+def fork():
+    raise OSError(errno.EAGAIN, "no process left")
+os.fork = fork
+"""
+
+
+@posix_only
+def test_where_no_process_is_left_for_a_script_that_is_said(world: World) -> None:
+    (world.folder / "sitecustomize.py").write_text(NO_FORK)
+    end = world.run("open('ran', 'w')", environment={"PYTHONPATH": str(world.folder)})
+    assert end.refused is not None and "no process left" in end.refused, end
+    assert "no process left" in world.logged() and "Traceback" not in world.logged()
+    assert not (world.folder / "ran").exists()
+
+
+@posix_only
 def test_an_attempt_whose_records_folder_was_deleted_still_ends_as_it_does(world: World) -> None:
     world.begin("import sys; sys.stdin.read(); import time; time.sleep(0.2); sys.exit(3)")
     shutil.rmtree(world.folder / "attempts")

@@ -6,6 +6,7 @@ its script's process does: what that has left running in the background goes on,
 Only a kill takes the whole tree.
 """
 
+import contextlib
 import errno
 import logging
 import os
@@ -36,7 +37,7 @@ from scheduler.service.executors.records import (
     name_of,
     read_record,
 )
-from scheduler.service.executors.supervisor import NOT_RECORDED, SHUT_OUT
+from scheduler.service.executors.supervisor import NO_PROCESS, NOT_RECORDED, SHUT_OUT
 
 log = logging.getLogger(__name__)
 
@@ -338,7 +339,9 @@ def _end(running: _Running) -> None:
     record = _begun(running, running.request)
     if record is None:
         return  # it never began, and never will
-    marker = replace(running.marker, supervisor=record.supervisor.pid)
+    # Where there is no fork they are one.
+    has_own = record.supervisor != record.script
+    marker = replace(running.marker, supervisor=record.supervisor.pid if has_own else None)
     end_tree(process_of(record.script), marker, running.grace, running.request)
 
 
@@ -352,12 +355,21 @@ def _begun(running: _Running, request: KillRequest) -> Record | None:
         if process.poll() is not None:
             return _read(running.record)
         if request.is_hard or waited >= _LONGEST_BEGINNING:
-            process.kill()
+            _kill_group(process)
             process.wait()
             return _read(running.record)
         request.pause(SHORTEST_PAUSE)
         waited += SHORTEST_PAUSE
     return record
+
+
+def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+    """Kill an interpreter that has not begun, and what it may have started to come to that."""
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait(running: _Running) -> None:
@@ -383,6 +395,8 @@ def _how_it_ended(running: _Running) -> Exit:
         return Exit(refused=_no_record(FileNotFoundError(errno.ENOENT, "its folder was deleted")))
     if record is None and code == NOT_RECORDED:
         return Exit(refused="its record could not be written: the end of its log says why")
+    if record is None and code == NO_PROCESS:
+        return Exit(refused="the system has no process left for it: the end of its log says more")
     if code is None or code < 0:
         began = record is not None or running.process is None
         return Exit(is_lost=True) if began else Exit(signal=_name_of(-(code or 0)))
