@@ -723,6 +723,56 @@ def test_an_attempt_whose_records_folder_was_deleted_still_ends_as_it_does(world
 
 
 @posix_only
+def test_what_runs_though_its_record_was_deleted_is_found_again(world: World) -> None:
+    record = world.begin(
+        "print('ready', flush=True); import time; time.sleep(1); raise SystemExit(3)"
+    )
+    shutil.rmtree(world.records.folder)
+    world.die()
+    assert world.executor.find(TASK, 1) == Found(is_running=True)
+    assert list(world.records.found()) == [record]
+    world.executor.adopt(world.adoption())
+    assert world.end() == Exit(code=3), "its supervisor has it on record again"
+
+
+@posix_only
+def test_without_any_record_what_does_not_run_may_have_run(world: World) -> None:
+    world.run("")
+    shutil.rmtree(world.records.folder)
+    world.die()
+    assert world.executor.find(TASK, 1) == Found(is_running=False, exit=Exit(is_lost=True))
+
+
+@posix_only
+def test_a_folder_of_records_that_is_made_anew_has_those_of_what_runs(world: World) -> None:
+    record = world.begin(SLEEP)
+    shutil.rmtree(world.records.folder)
+    world.start("", attempt=2)
+    assert world.end() == Exit(code=0)
+    world.die()
+    assert record in list(world.records.found())
+    assert world.executor.find(TASK, 1) == Found(is_running=True)
+    assert world.executor.find(TASK, 3) is None, "it had not begun"
+    world.executor.adopt(world.adoption())
+    world.kill()
+    assert world.end() == Exit(signal="SIGTERM", killed=True)
+
+
+@posix_only
+def test_a_script_without_record_and_supervisor_is_awaited_and_can_be_killed(world: World) -> None:
+    record = world.begin(SLEEP)
+    os.kill(record.supervisor.pid, signal.SIGKILL)
+    until(lambda: not is_running(record.supervisor))
+    shutil.rmtree(world.records.folder)
+    world.die()
+    assert world.executor.find(TASK, 1) == Found(is_running=True)
+    world.executor.adopt(world.adoption())
+    world.kill()
+    assert world.end() == Exit(is_lost=True, killed=True)
+    assert not is_running(record.script)
+
+
+@posix_only
 def test_what_runs_and_is_no_task_is_told_of(world: World) -> None:
     record = world.begin(SLEEP)
     world.die()

@@ -37,6 +37,7 @@ from scheduler.service.executors.records import (
     name_of,
     read_record,
 )
+from scheduler.service.executors.restoring import put_back
 from scheduler.service.executors.supervisor import NO_PROCESS, NOT_RECORDED, SHUT_OUT
 
 log = logging.getLogger(__name__)
@@ -83,9 +84,11 @@ class LocalExecutor:
         self._limiter = LogLimiter()
         self._records = records
         records.shut_out()
+        self._are_complete = records.are_there()
         # By name: what is on record under it is the one attempt that ever began.
         self._found = {record.path.name: record for record in records.found()}
         self._asked: dict[str, None] = {}
+        self._were_deleted = False
         self._generation: Generation = records.opened(generation)
         _keep_exit_codes()
 
@@ -97,15 +100,27 @@ class LocalExecutor:
         None: it has not begun, and never will.
         """
         name = name_of(task, attempt)
+        if not self._are_complete:
+            self._restore()
         record = self._found.get(name)
         if record is None:
-            return None
+            return Found(is_running=False, exit=Exit(is_lost=True)) if self._were_deleted else None
         self._asked[name] = None
         # In this order: its end may be put on record while we look.
         if is_running(record.supervisor) or is_running(record.script):
             return Found(is_running=True)
         record = _read(record.path) or record
         return Found(is_running=False, exit=_exit_of(record))
+
+    def _restore(self) -> None:
+        """Find out what is known though somebody has deleted the records: what still runs."""
+        log.error(
+            "the records of attempts in %s were deleted: what does not run any more is lost",
+            self._records.folder,
+        )
+        self._are_complete = self._were_deleted = True
+        for record in put_back(CHILD, self._records.folder, also_single=True):
+            self._found[record.path.name] = record
 
     def strays(self) -> tuple[str, ...]:
         """Return, in words, what still runs of earlier schedulers and nobody has asked for."""
@@ -154,7 +169,9 @@ class LocalExecutor:
         """
         _check(launch)
         try:
-            self._generation.make()  # somebody may have deleted it
+            if not self._generation.is_open():  # somebody has deleted it
+                put_back(CHILD, self._records.folder, also_single=False)
+                self._generation.make()
         except OSError as error:
             raise LaunchError(_no_record(error)) from error
         record = self._generation.path_of(launch.task, launch.attempt)
@@ -208,15 +225,17 @@ class LocalExecutor:
     def close(self, *, leaves_running: bool = False) -> None:
         """Wait for the threads that watch; call it after the last attempt has been reported.
 
-        With ``leaves_running`` it waits for nothing: the next scheduler finds what still runs.
+        With ``leaves_running`` it waits for nothing: the next scheduler finds what still runs, and
+        what has not begun yet still may, until then.
         """
         with self._lock:
             threads = list(self._threads)
         for thread in threads if not leaves_running else ():
             thread.join()
         self._limiter.close()
-        self._generation.close()
-        self._records.tidy()
+        if not leaves_running:
+            self._generation.close()
+            self._records.tidy()
 
     def _limited(self, path: Path | None, limit: int) -> LimitedLog | None:
         return None if path is None else self._limiter.watch(path, limit)
