@@ -19,6 +19,9 @@ _MICROSECOND = timedelta(microseconds=1)
 _LOOK_EVERY = 60.0
 _STEP = 1.0  # seconds by which wall clock and steady clock may drift apart while we look
 
+# Unlike the default of Linux, an epoll, it takes no descriptor of its own: none may be left.
+_Selector = selectors.SelectSelector if sys.platform == "win32" else selectors.PollSelector
+
 
 class Wakeable(Protocol):
     """What ends a wait: an inbox, whose descriptor is readable while items are in it."""
@@ -79,7 +82,7 @@ class SystemClock:
             self._timer.close()
 
     def _wait_for_timer(self, timer: "_Timer", inbox: Wakeable, until: datetime | None) -> None:
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             selector.register(inbox, selectors.EVENT_READ, "inbox")
             selector.register(timer, selectors.EVENT_READ, "timer")
             while until is None or self.now() < until:
@@ -90,7 +93,7 @@ class SystemClock:
                     return
 
     def _wait_in_pieces(self, inbox: Wakeable, until: datetime | None) -> None:
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             selector.register(inbox, selectors.EVENT_READ)
             begun = time.time() - time.monotonic()
             while until is None or self.now() < until:

@@ -6,6 +6,7 @@ The only caller of `Engine.handle`.  What it decides is stored before anything i
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -317,17 +318,14 @@ class Loop:
 
     def _keep(self, records: list[Record]) -> None:
         """Store the decisions; nothing is done until that has worked."""
-        waiting = Inbox[Item]()
-        try:
-            while records:
-                try:
-                    self._store.apply(records)
-                    return
-                except StoreError as error:
-                    log.error("%s: nothing starts until it can be written", error)
-                    self._clock.wait(waiting, self._clock.now() + _RETRY)
-        finally:
-            waiting.close()
+        while records:
+            try:
+                self._store.apply(records)
+                return
+            except StoreError as error:
+                log.error("%s: nothing starts until it can be written", error)
+            with closing(Inbox[Item]()) as waiting:
+                self._clock.wait(waiting, self._clock.now() + _RETRY)
 
     def _adopt(self, event: RegistryReloaded) -> str:
         assert self._reloading is not None, "nobody else reloads"

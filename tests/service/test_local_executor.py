@@ -1,5 +1,6 @@
 """The local executor, with real processes: what is reported, what is logged, what is left."""
 
+import errno
 import os
 import queue
 import shutil
@@ -7,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -554,10 +556,25 @@ def test_the_peak_of_the_scheduler_is_not_taken_for_that_of_a_small_script(
 
 # -- What a scheduler that died has left ---------------------------------------------------------
 
+
+def _no_such_call(pid: int) -> int:
+    raise OSError(errno.ENOSYS, "as a kernel before 5.3 says")
+
+
+@pytest.fixture(params=["pidfd", "a kernel without", "a Python without"])
+def either_wait(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the end of a process waited for with and without pidfd."""
+    if request.param == "a kernel without":
+        monkeypatch.setattr(os, "pidfd_open", _no_such_call, raising=False)
+    elif request.param == "a Python without":
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
+
+
 SLEEP = "print('ready', flush=True); import time; time.sleep(600)"
 
 
 @posix_only
+@pytest.mark.usefixtures("either_wait")
 def test_a_script_that_still_runs_is_looked_after_by_the_next_scheduler(world: World) -> None:
     record = world.begin(SLEEP)
     world.die()
@@ -568,6 +585,7 @@ def test_a_script_that_still_runs_is_looked_after_by_the_next_scheduler(world: W
 
 
 @posix_only
+@pytest.mark.usefixtures("either_wait")
 def test_a_script_that_was_adopted_is_killed_with_its_tree(world: World) -> None:
     pids = family(world)
     world.die()
@@ -602,6 +620,7 @@ def test_an_end_that_no_scheduler_saw_is_on_record(world: World, body: str, exit
 
 
 @posix_only
+@pytest.mark.usefixtures("either_wait")
 def test_an_end_that_nobody_saw_is_lost(world: World) -> None:
     record = world.begin(SLEEP)
     os.kill(record.supervisor.pid, signal.SIGKILL)
@@ -612,6 +631,7 @@ def test_an_end_that_nobody_saw_is_lost(world: World) -> None:
 
 
 @posix_only
+@pytest.mark.usefixtures("either_wait")
 def test_a_script_whose_supervisor_was_killed_is_still_awaited(world: World) -> None:
     record = world.begin(SLEEP)
     os.kill(record.supervisor.pid, signal.SIGKILL)
@@ -619,6 +639,43 @@ def test_a_script_whose_supervisor_was_killed_is_still_awaited(world: World) -> 
     assert world.reports.empty() and is_running(record.script)
     os.kill(record.script.pid, signal.SIGTERM)
     assert world.end() == Exit(is_lost=True)
+
+
+@posix_only
+def test_without_descriptors_nothing_is_concluded_of_an_attempt(world: World) -> None:
+    record = world.begin(SLEEP)
+    with no_descriptor_left():
+        os.kill(record.supervisor.pid, signal.SIGKILL)
+        until(lambda: has_been_reaped(record.supervisor.pid))
+        with pytest.raises(queue.Empty):
+            world.reports.get(timeout=1)
+    assert is_running(record.script)
+    os.kill(record.script.pid, signal.SIGTERM)
+    assert world.end() == Exit(is_lost=True)
+
+
+def has_been_reaped(pid: int) -> bool:
+    """Return whether a process is gone; it takes no descriptor to find out."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Let this process open nothing."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @posix_only

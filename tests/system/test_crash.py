@@ -256,8 +256,8 @@ def test_without_the_records_nothing_runs_twice(folder: DataFolder) -> None:
     folder.write_script("slow.py", ran + UNTIL_LET_GO.replace('"go"', '"further"'))
     folder.start()
     ends, slow = folder.execute("ends"), folder.execute("slow")
-    for task in (ends, slow):
-        wait_until(lambda task=task: b"begun" in folder.log_of(task), "the script")
+    wait_until(lambda: b"begun" in folder.log_of(ends), "the script")
+    wait_until(lambda: b"begun" in folder.log_of(slow), "the other")
     shutil.rmtree(f"{folder.database}-attempts")
     folder.kill_scheduler()
     folder.let_go()

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from scheduler.service.executors.log_limit import LimitedLog, LogLimiter
 from scheduler.service.executors.process_tree import SHORTEST_PAUSE, KillRequest, Marker, end_tree
-from scheduler.service.executors.processes import is_running, process_of, wait_for_end
+from scheduler.service.executors.processes import is_running, patiently, process_of, wait_for_end
 from scheduler.service.executors.protocol import (
     Adoption,
     Exit,
@@ -439,7 +439,7 @@ def _exit_of(record: Record) -> Exit:
 
 def _read(path: Path) -> Record | None:
     try:
-        return read_record(path)
+        return patiently(lambda: read_record(path))
     except OSError as error:
         log.error("record %s cannot be read: %s", path, error)
         return None

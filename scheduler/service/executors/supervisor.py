@@ -42,6 +42,7 @@ def begin(record: str) -> None:
     except OSError as error:
         not_begun(NO_PROCESS, "the system has no process left for it: %s" % error)
     if script:
+        os.close(word)
         enter(record, script, supervisor)
         give_word(word_given)
         watch(script, record, scheduler)
@@ -65,8 +66,8 @@ def give_word(pipe: int) -> None:
 def enter(record: str, script: int, supervisor: int) -> None:
     """Write down which processes the attempt has, or end here."""
     draft = os.path.join(os.path.dirname(record), DOOR, os.path.basename(record))
-    line = record_line(script, start_of(script), supervisor, start_of(supervisor))
     try:
+        line = record_line(script, start_of(script), supervisor, start_of(supervisor))
         # Whole, in one stroke, and only as long as the door is open.
         write(draft, line, os.O_CREAT | os.O_EXCL)
         os.rename(draft, record)
@@ -123,6 +124,8 @@ def step_aside() -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
+        if null > 2:
+            os.close(null)
         os.chdir("/")
     except OSError:
         pass  # it merely keeps a log open, or a file system busy
@@ -146,12 +149,15 @@ def start_of(pid: int) -> str:
 
     On Linux in ticks since the machine booted, as the kernel keeps it; elsewhere about now, in
     seconds since the epoch.
+
+    Raises:
+        OSError: it cannot be read, though it may well be there.
     """
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             # The name of the program, in brackets, may hold anything.
             return file.read().rpartition(b")")[2].split()[19].decode()
-    except (OSError, IndexError):
+    except (FileNotFoundError, ProcessLookupError, IndexError):
         return "~%.3f" % time.time()
 
 
