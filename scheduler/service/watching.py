@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterable, Sequence
 
 _LOOK_EVERY = 60.0  # seconds, where nothing announces a change
+# Takes no descriptor of its own: none may be left.
+_Selector = selectors.SelectSelector if sys.platform == "win32" else selectors.PollSelector
 _SETTLED = 0.2  # seconds without another change: an editor writes in several steps
 
 Look = tuple[int, int, int] | None
@@ -59,7 +61,7 @@ class FileWatch:
 
     def _sleep(self, seconds: float | None) -> bool:
         """Wait for something to happen, or for the time; return False if closed."""
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             selector.register(self._bell, selectors.EVENT_READ, "bell")
             if self._folders is not None:
                 selector.register(self._folders, selectors.EVENT_READ, "folders")
@@ -70,7 +72,7 @@ class FileWatch:
 
     def _rest(self) -> bool:
         """Let whoever writes come to an end; return False if closed."""
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             selector.register(self._bell, selectors.EVENT_READ)
             return not selector.select(_SETTLED)
 

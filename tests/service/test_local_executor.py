@@ -1,5 +1,6 @@
 """The local executor, with real processes: what is reported, what is logged, what is left."""
 
+import errno
 import os
 import queue
 import shutil
@@ -7,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -554,10 +556,25 @@ def test_the_peak_of_the_scheduler_is_not_taken_for_that_of_a_small_script(
 
 # -- What a scheduler that died has left ---------------------------------------------------------
 
+
+def _no_such_call(pid: int) -> int:
+    raise OSError(errno.ENOSYS, "as a kernel before 5.3 says")
+
+
+@pytest.fixture(params=["pidfd", "a kernel without", "a Python without"])
+def either_wait(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the end of a process waited for with and without pidfd."""
+    if request.param == "a kernel without":
+        monkeypatch.setattr(os, "pidfd_open", _no_such_call, raising=False)
+    elif request.param == "a Python without":
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
+
+
 SLEEP = "print('ready', flush=True); import time; time.sleep(600)"
 
 
 @posix_only
+@pytest.mark.usefixtures("either_wait")
 def test_a_script_that_still_runs_is_looked_after_by_the_next_scheduler(world: World) -> None:
     record = world.begin(SLEEP)
     world.die()
@@ -568,6 +585,7 @@ def test_a_script_that_still_runs_is_looked_after_by_the_next_scheduler(world: W
 
 
 @posix_only
+@pytest.mark.usefixtures("either_wait")
 def test_a_script_that_was_adopted_is_killed_with_its_tree(world: World) -> None:
     pids = family(world)
     world.die()
@@ -602,6 +620,7 @@ def test_an_end_that_no_scheduler_saw_is_on_record(world: World, body: str, exit
 
 
 @posix_only
+@pytest.mark.usefixtures("either_wait")
 def test_an_end_that_nobody_saw_is_lost(world: World) -> None:
     record = world.begin(SLEEP)
     os.kill(record.supervisor.pid, signal.SIGKILL)
@@ -612,6 +631,7 @@ def test_an_end_that_nobody_saw_is_lost(world: World) -> None:
 
 
 @posix_only
+@pytest.mark.usefixtures("either_wait")
 def test_a_script_whose_supervisor_was_killed_is_still_awaited(world: World) -> None:
     record = world.begin(SLEEP)
     os.kill(record.supervisor.pid, signal.SIGKILL)
@@ -619,6 +639,43 @@ def test_a_script_whose_supervisor_was_killed_is_still_awaited(world: World) -> 
     assert world.reports.empty() and is_running(record.script)
     os.kill(record.script.pid, signal.SIGTERM)
     assert world.end() == Exit(is_lost=True)
+
+
+@posix_only
+def test_without_descriptors_nothing_is_concluded_of_an_attempt(world: World) -> None:
+    record = world.begin(SLEEP)
+    with no_descriptor_left():
+        os.kill(record.supervisor.pid, signal.SIGKILL)
+        until(lambda: has_been_reaped(record.supervisor.pid))
+        with pytest.raises(queue.Empty):
+            world.reports.get(timeout=1)
+    assert is_running(record.script)
+    os.kill(record.script.pid, signal.SIGTERM)
+    assert world.end() == Exit(is_lost=True)
+
+
+def has_been_reaped(pid: int) -> bool:
+    """Return whether a process is gone; it takes no descriptor to find out."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Let this process open nothing."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @posix_only
@@ -653,11 +710,123 @@ def test_a_kill_before_the_beginning_lets_nothing_begin(world: World) -> None:
 
 
 @posix_only
+def test_a_kill_before_the_beginning_reaches_what_the_interpreter_has_started(world: World) -> None:
+    wrapper = world.folder / "wrapper"
+    wrapper.write_text("#!/bin/sh\necho $$\nsleep 600 &\necho $!\nwait\n")
+    wrapper.chmod(0o755)
+    world.executor.start(replace(world.launch(), python=str(wrapper)))
+    until(lambda: len(world.logged().split()) == 2)
+    world.kill(hard=True)
+    assert world.end().killed
+    until(lambda: all(is_gone(int(pid)) for pid in world.logged().split()))
+
+
+# Has the supervisor be killed right after it has forked, and its other half go on later.
+KILLED_AT_THE_FORK = """\
+import os, signal, time
+fork = os.fork
+def fork_and_die():
+    pid = fork()
+    if pid:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.2)
+    open("forked", "w").close()
+    return pid
+os.fork = fork_and_die
+"""
+
+
+@posix_only
+def test_what_its_supervisor_did_not_put_on_record_does_not_begin(world: World) -> None:
+    (world.folder / "sitecustomize.py").write_text(KILLED_AT_THE_FORK)
+    world.start("open('ran', 'w')", environment={"PYTHONPATH": str(world.folder)})
+    assert world.end() == Exit(signal="SIGKILL")
+    until((world.folder / "forked").exists)
+    until(lambda: not [one for one in psutil.process_iter() if str(world.folder) in _words(one)])
+    assert not (world.folder / "ran").exists()
+    assert list(world.records.found()) == []
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+NO_FORK = """\
+import errno, os
+def fork():
+    raise OSError(errno.EAGAIN, "no process left")
+os.fork = fork
+"""
+
+
+@posix_only
+def test_where_no_process_is_left_for_a_script_that_is_said(world: World) -> None:
+    (world.folder / "sitecustomize.py").write_text(NO_FORK)
+    end = world.run("open('ran', 'w')", environment={"PYTHONPATH": str(world.folder)})
+    assert end.refused is not None and "no process left" in end.refused, end
+    assert "no process left" in world.logged() and "Traceback" not in world.logged()
+    assert not (world.folder / "ran").exists()
+
+
+@posix_only
 def test_an_attempt_whose_records_folder_was_deleted_still_ends_as_it_does(world: World) -> None:
     world.begin("import sys; sys.stdin.read(); import time; time.sleep(0.2); sys.exit(3)")
     shutil.rmtree(world.folder / "attempts")
     assert world.end() == Exit(code=3)
     assert world.run("", attempt=2) == Exit(code=0)
+
+
+@posix_only
+def test_what_runs_though_its_record_was_deleted_is_found_again(world: World) -> None:
+    record = world.begin(
+        "print('ready', flush=True); import time; time.sleep(1); raise SystemExit(3)"
+    )
+    shutil.rmtree(world.records.folder)
+    world.die()
+    assert world.executor.find(TASK, 1) == Found(is_running=True)
+    assert list(world.records.found()) == [record]
+    world.executor.adopt(world.adoption())
+    assert world.end() == Exit(code=3), "its supervisor has it on record again"
+
+
+@posix_only
+def test_without_any_record_what_does_not_run_may_have_run(world: World) -> None:
+    world.run("")
+    shutil.rmtree(world.records.folder)
+    world.die()
+    assert world.executor.find(TASK, 1) == Found(is_running=False, exit=Exit(is_lost=True))
+
+
+@posix_only
+def test_a_folder_of_records_that_is_made_anew_has_those_of_what_runs(world: World) -> None:
+    record = world.begin(SLEEP)
+    shutil.rmtree(world.records.folder)
+    world.start("", attempt=2)
+    assert world.end() == Exit(code=0)
+    world.die()
+    assert record in list(world.records.found())
+    assert world.executor.find(TASK, 1) == Found(is_running=True)
+    assert world.executor.find(TASK, 3) is None, "it had not begun"
+    world.executor.adopt(world.adoption())
+    world.kill()
+    assert world.end() == Exit(signal="SIGTERM", killed=True)
+
+
+@posix_only
+def test_a_script_without_record_and_supervisor_is_awaited_and_can_be_killed(world: World) -> None:
+    record = world.begin(SLEEP)
+    os.kill(record.supervisor.pid, signal.SIGKILL)
+    until(lambda: not is_running(record.supervisor))
+    shutil.rmtree(world.records.folder)
+    world.die()
+    assert world.executor.find(TASK, 1) == Found(is_running=True)
+    world.executor.adopt(world.adoption())
+    world.kill()
+    assert world.end() == Exit(is_lost=True, killed=True)
+    assert not is_running(record.script)
 
 
 @posix_only

@@ -73,9 +73,11 @@ class Result:
         return self.err.removeprefix("scheduler: ").rstrip()
 
 
-def wait_until(is_so: Callable[[], object], what: str = "the condition") -> None:
+def wait_until(
+    is_so: Callable[[], object], what: str = "the condition", *, seconds: float = DEADLINE
+) -> None:
     """Return once something is so; fail if it does not come to be."""
-    until = time.monotonic() + DEADLINE
+    until = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < until, f"waited in vain for {what}"
         time.sleep(0.02)

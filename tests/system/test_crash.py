@@ -1,5 +1,6 @@
 """The scheduler dies at once, as by kill -9: what the next start finds, says and does."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -246,6 +247,29 @@ def test_after_a_boot_what_may_have_begun_does_not_begin_again(late: DataFolder)
     late.let_go()
     wait_until(lambda: len(late.processes()) == 1, "the late one to be gone")
     assert not (late.path / "ran").exists()
+
+
+def test_without_the_records_nothing_runs_twice(folder: DataFolder) -> None:
+    folder.write_jobs('<job name="ends" script="ends.py"/><job name="slow" script="slow.py"/>')
+    ran = "import os\nprint(os.environ['SCHEDULER_TASK'], file=open('ran', 'a'))\n"
+    folder.write_script("ends.py", ran + UNTIL_LET_GO)
+    folder.write_script("slow.py", ran + UNTIL_LET_GO.replace('"go"', '"further"'))
+    folder.start()
+    ends, slow = folder.execute("ends"), folder.execute("slow")
+    wait_until(lambda: b"begun" in folder.log_of(ends), "the script")
+    wait_until(lambda: b"begun" in folder.log_of(slow), "the other")
+    shutil.rmtree(f"{folder.database}-attempts")
+    folder.kill_scheduler()
+    folder.let_go()
+    wait_until(lambda: len(folder.processes()) == 2, "one of the two to end")
+
+    told = folder.start()
+    assert f"{ends} is failed: lost, may have run" in told
+    assert f"{slow} still runs, as the last scheduler left it" in told
+    (folder.path / "further").touch()
+    assert folder.wait_for(slow)["state"] == "succeeded", "its end is on record"
+    assert sorted((folder.path / "ran").read_text().split()) == [ends, slow]
+    wait_until(lambda: not list(attempts_of(folder)), "its record to be dropped")
 
 
 def test_a_script_whose_routine_was_removed_meanwhile_ends_as_it_began(folder: DataFolder) -> None:

@@ -6,6 +6,7 @@ its script's process does: what that has left running in the background goes on,
 Only a kill takes the whole tree.
 """
 
+import contextlib
 import errno
 import logging
 import os
@@ -21,7 +22,7 @@ from pathlib import Path
 from scheduler.registry.masking import without
 from scheduler.service.executors.log_limit import LimitedLog, LogLimiter
 from scheduler.service.executors.process_tree import SHORTEST_PAUSE, KillRequest, Marker, end_tree
-from scheduler.service.executors.processes import is_running, process_of, wait_for_end
+from scheduler.service.executors.processes import is_running, patiently, process_of, wait_for_end
 from scheduler.service.executors.protocol import (
     Adoption,
     Exit,
@@ -37,7 +38,8 @@ from scheduler.service.executors.records import (
     name_of,
     read_record,
 )
-from scheduler.service.executors.supervisor import NOT_RECORDED, SHUT_OUT
+from scheduler.service.executors.restoring import put_back
+from scheduler.service.executors.supervisor import NO_PROCESS, NOT_RECORDED, SHUT_OUT
 from scheduler.service.log_files import make_folder, open_log
 
 log = logging.getLogger(__name__)
@@ -85,9 +87,11 @@ class LocalExecutor:
         self._limiter = LogLimiter()
         self._records = records
         records.shut_out()
+        self._are_complete = records.are_there()
         # By name: what is on record under it is the one attempt that ever began.
         self._found = {record.path.name: record for record in records.found()}
         self._asked: dict[str, None] = {}
+        self._were_deleted = False
         self._generation: Generation = records.opened(generation)
         _keep_exit_codes()
 
@@ -99,15 +103,27 @@ class LocalExecutor:
         None: it has not begun, and never will.
         """
         name = name_of(task, attempt)
+        if not self._are_complete:
+            self._restore()
         record = self._found.get(name)
         if record is None:
-            return None
+            return Found(is_running=False, exit=Exit(is_lost=True)) if self._were_deleted else None
         self._asked[name] = None
         # In this order: its end may be put on record while we look.
         if is_running(record.supervisor) or is_running(record.script):
             return Found(is_running=True)
         record = _read(record.path) or record
         return Found(is_running=False, exit=_exit_of(record))
+
+    def _restore(self) -> None:
+        """Find out what is known though somebody has deleted the records: what still runs."""
+        log.error(
+            "the records of attempts in %s were deleted: what does not run any more is lost",
+            self._records.folder,
+        )
+        self._are_complete = self._were_deleted = True
+        for record in put_back(CHILD, self._records.folder, also_single=True):
+            self._found[record.path.name] = record
 
     def strays(self) -> tuple[str, ...]:
         """Return, in words, what still runs of earlier schedulers and nobody has asked for."""
@@ -157,7 +173,9 @@ class LocalExecutor:
         """
         _check(launch)
         try:
-            self._generation.make()  # somebody may have deleted it
+            if not self._generation.is_open():  # somebody has deleted it
+                put_back(CHILD, self._records.folder, also_single=False)
+                self._generation.make()
         except OSError as error:
             raise LaunchError(_no_record(error)) from error
         record = self._generation.path_of(launch.task, launch.attempt)
@@ -212,15 +230,17 @@ class LocalExecutor:
     def close(self, *, leaves_running: bool = False) -> None:
         """Wait for the threads that watch; call it after the last attempt has been reported.
 
-        With ``leaves_running`` it waits for nothing: the next scheduler finds what still runs.
+        With ``leaves_running`` it waits for nothing: the next scheduler finds what still runs, and
+        what has not begun yet still may, until then.
         """
         with self._lock:
             threads = list(self._threads)
         for thread in threads if not leaves_running else ():
             thread.join()
         self._limiter.close()
-        self._generation.close()
-        self._records.tidy()
+        if not leaves_running:
+            self._generation.close()
+            self._records.tidy()
 
     def _limited(self, path: Path | None, limit: int) -> LimitedLog | None:
         return None if path is None else self._limiter.watch(path, limit)
@@ -345,7 +365,10 @@ def _end(running: _Running) -> None:
         try:
             record = _begun(running, running.request)
             if record is not None:
-                marker = replace(running.marker, supervisor=record.supervisor.pid)
+                # Where there is no fork they are one.
+                has_own = record.supervisor != record.script
+                supervisor = record.supervisor.pid if has_own else None
+                marker = replace(running.marker, supervisor=supervisor)
                 end_tree(process_of(record.script), marker, running.grace, running.request)
             return  # without a record it never began, and never will
         except OSError as error:
@@ -368,12 +391,21 @@ def _begun(running: _Running, request: KillRequest) -> Record | None:
         if process.poll() is not None:
             return read_record(running.record)
         if request.is_hard or waited >= _LONGEST_BEGINNING:
-            process.kill()
+            _kill_group(process)
             process.wait()
             return read_record(running.record)
         request.pause(SHORTEST_PAUSE)
         waited += SHORTEST_PAUSE
     return record
+
+
+def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+    """Kill an interpreter that has not begun, and what it may have started to come to that."""
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait(running: _Running) -> None:
@@ -399,6 +431,8 @@ def _how_it_ended(running: _Running) -> Exit:
         return Exit(refused=_no_record(FileNotFoundError(errno.ENOENT, "its folder was deleted")))
     if record is None and code == NOT_RECORDED:
         return Exit(refused="its record could not be written: the end of its log says why")
+    if record is None and code == NO_PROCESS:
+        return Exit(refused="the system has no process left for it: the end of its log says more")
     if code is None or code < 0:
         began = record is not None or running.process is None
         return Exit(is_lost=True) if began else Exit(signal=_name_of(-(code or 0)))
@@ -422,7 +456,7 @@ def _exit_of(record: Record) -> Exit:
 
 def _read(path: Path) -> Record | None:
     try:
-        return read_record(path)
+        return patiently(lambda: read_record(path))
     except OSError as error:
         log.error("record %s cannot be read: %s", path, error)
         return None

@@ -4,15 +4,20 @@ A pid alone proves nothing: another process may have it by now.  On Linux a pidf
 the start of the process compared then, so that what is waited for is that very one.
 """
 
+import errno
 import os
 import select
 import sys
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import psutil
 
 from scheduler.service.executors.records import ProcessId
 from scheduler.service.executors.supervisor import start_of
+
+Found = TypeVar("Found")
 
 #: Seconds between two looks where the system cannot tell of the end of a process.
 LOOK_EVERY = 0.5
@@ -22,6 +27,10 @@ TOLERANCE = 5.0
 
 def process_of(id: ProcessId) -> psutil.Process | None:
     """Return a process if it is still there; one that only waits to be reaped is not."""
+    return patiently(lambda: _look_for(id))
+
+
+def _look_for(id: ProcessId) -> psutil.Process | None:
     try:
         process = psutil.Process(id.pid)
         if process.status() == psutil.STATUS_ZOMBIE or not _is_that(process, id):
@@ -29,6 +38,21 @@ def process_of(id: ProcessId) -> psutil.Process | None:
     except psutil.NoSuchProcess:
         return None
     return process
+
+
+def patiently(look: Callable[[], Found]) -> Found:
+    """Return what a look finds, once there is a descriptor for it: to see nothing proves nothing.
+
+    Raises:
+        OSError: it fails for another reason.
+    """
+    while True:
+        try:
+            return look()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            time.sleep(LOOK_EVERY)
 
 
 def is_running(id: ProcessId) -> bool:
@@ -65,7 +89,8 @@ def _wait(pidfd: int) -> None:
 
 def _pidfd(id: ProcessId) -> int | None:
     """Return a descriptor that becomes readable at the end of a process; None without any."""
-    if sys.platform != "linux":
+    # A Python that was built for older kernels has no such call.
+    if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         return None
     try:
         return os.pidfd_open(id.pid)

@@ -52,7 +52,11 @@ class RecordsFolder:
     """The records of one database: the folders of those schedulers whose attempts still matter."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+
+    def are_there(self) -> bool:
+        """Return whether an earlier scheduler has left any trace; one that was killed does."""
+        return bool(self._generations())
 
     def shut_out(self) -> None:
         """Let no attempt of an earlier scheduler begin any more: what has not, never will.
@@ -82,7 +86,7 @@ class RecordsFolder:
         Raises:
             OSError: it cannot be made.
         """
-        generation = Generation(self._folder / name)
+        generation = Generation(self.folder / name)
         generation.make()
         return generation
 
@@ -90,11 +94,11 @@ class RecordsFolder:
         """Take away the folders of earlier schedulers that hold no record any more."""
         for generation in self._generations():
             remove_if_empty(generation)
-        remove_if_empty(self._folder)
+        remove_if_empty(self.folder)
 
     def _generations(self) -> list[Path]:
         try:
-            return sorted(one for one in self._folder.iterdir() if one.is_dir())
+            return sorted(one for one in self.folder.iterdir() if one.is_dir())
         except FileNotFoundError:
             return []
 
@@ -106,15 +110,18 @@ class Generation:
         self._folder = folder
         self._door = folder / DOOR
 
+    def is_open(self) -> bool:
+        """Return whether attempts can begin: nobody has deleted the folder."""
+        return self._door.is_dir()
+
     def make(self) -> None:
-        """Make the folder, if it is not there.
+        """Make the folder.
 
         Raises:
             OSError: it cannot be made.
         """
-        if not self._door.is_dir():
-            self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._door.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._door.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path_of(self, task: str, attempt: int) -> Path:
         """Return where the record of an attempt stands once it has begun."""

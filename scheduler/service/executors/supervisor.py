@@ -1,8 +1,9 @@
 """The supervisor of an attempt: watches over its script and writes down how it ended.
 
-What child.py becomes.  It forks: the one that goes on runs the script, in a session of its own, the
-other waits for its end and adds it to the attempt's record, whether the scheduler is still there
-or not.  Nothing else begins an attempt, so what is not on record has not run one line.
+What child.py becomes.  It forks: one is to run the script, in a session of its own, and waits for
+the other's word; that one puts the attempt on record, gives its word, waits for the end and adds it
+to the record, whether the scheduler is still there or not.  Nothing else begins an attempt, so what
+is not on record has not run one line.
 
 Runs in the routine's own interpreter, of any version from 3.8: the standard library only, nothing
 from the package, no syntax newer than that, and as few imports as possible, for every task pays
@@ -13,11 +14,16 @@ import os
 import sys
 import time
 
+TYPE_CHECKING = False  # as typing has it, which would have to be imported
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 #: The folder in which records are drafted: whoever takes it away lets no attempt begin any more.
 DOOR = "door"
 #: Exit codes of an attempt that has not begun.
 SHUT_OUT = 75
 NOT_RECORDED = 74
+NO_PROCESS = 71
 
 
 def begin(record: str) -> None:
@@ -26,35 +32,64 @@ def begin(record: str) -> None:
     Where it may not begin, because a later scheduler has shut the door, the process ends here.
     """
     if not hasattr(os, "fork"):
-        enter(record, os.getpid())
+        enter(record, os.getpid(), os.getpid())
         record_end_at_exit(record)
         return
     supervisor, scheduler = os.getpid(), os.getppid()
-    script = os.fork()
+    try:
+        word, word_given = os.pipe()
+        script = os.fork()
+    except OSError as error:
+        not_begun(NO_PROCESS, "the system has no process left for it: %s" % error)
     if script:
+        os.close(word)
+        enter(record, script, supervisor)
+        give_word(word_given)
         watch(script, record, scheduler)
+    os.close(word_given)
     os.setsid()
-    enter(record, supervisor)
+    # Nothing comes from a supervisor that was killed before it had put the attempt on record.
+    if not os.read(word, 1):
+        os._exit(SHUT_OUT)
+    os.close(word)
 
 
-def enter(record: str, supervisor: int) -> None:
+def give_word(pipe: int) -> None:
+    """Let the script begin."""
+    try:
+        os.write(pipe, b".")
+    except OSError:
+        pass  # somebody has killed it already
+    os.close(pipe)
+
+
+def enter(record: str, script: int, supervisor: int) -> None:
     """Write down which processes the attempt has, or end here."""
     draft = os.path.join(os.path.dirname(record), DOOR, os.path.basename(record))
-    pid = os.getpid()
-    line = "begun %d %s %d %s\n" % (pid, start_of(pid), supervisor, start_of(supervisor))
     try:
+        line = record_line(script, start_of(script), supervisor, start_of(supervisor))
         # Whole, in one stroke, and only as long as the door is open.
         write(draft, line, os.O_CREAT | os.O_EXCL)
         os.rename(draft, record)
     except FileNotFoundError:
         os._exit(SHUT_OUT)
     except OSError as error:
-        text = "this attempt could not begin: its record could not be written: %s\n" % error
-        try:
-            os.write(2, text.encode(errors="backslashreplace"))
-        except OSError:
-            pass  # the log lies on the same full disk, say
-        os._exit(NOT_RECORDED)
+        not_begun(NOT_RECORDED, "its record could not be written: %s" % error)
+
+
+def record_line(*words: object) -> str:
+    """Return the first line of a record: pid and start of the script, and of its supervisor."""
+    return "begun %s\n" % " ".join(map(str, words))
+
+
+def not_begun(code: int, why: str) -> "NoReturn":
+    """Say in the log why the attempt does not begin, and end."""
+    try:
+        text = "this attempt could not begin: %s\n" % why
+        os.write(2, text.encode(errors="backslashreplace"))
+    except OSError:
+        pass  # the log lies on the same full disk, say
+    os._exit(code)
 
 
 def watch(script: int, record: str, scheduler: int) -> None:
@@ -89,6 +124,8 @@ def step_aside() -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
+        if null > 2:
+            os.close(null)
         os.chdir("/")
     except OSError:
         pass  # it merely keeps a log open, or a file system busy
@@ -112,12 +149,15 @@ def start_of(pid: int) -> str:
 
     On Linux in ticks since the machine booted, as the kernel keeps it; elsewhere about now, in
     seconds since the epoch.
+
+    Raises:
+        OSError: it cannot be read, though it may well be there.
     """
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             # The name of the program, in brackets, may hold anything.
             return file.read().rpartition(b")")[2].split()[19].decode()
-    except (OSError, IndexError):
+    except (FileNotFoundError, ProcessLookupError, IndexError):
         return "~%.3f" % time.time()
 
 
