@@ -15,10 +15,9 @@ import psutil
 import pytest
 
 from tests.system.data_folder import UNTIL_LET_GO, DataFolder, wait_until
-from tests.system.test_ordinary_user import IS_ROOT, USER, as_user, theirs
+from tests.system.test_ordinary_user import IS_ROOT, as_user, folder_of
 from tests.system.timed_scheduler import TimedScheduler
 
-__all__ = ["theirs"]  # a fixture
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and mounts of Linux")
 
@@ -104,21 +103,31 @@ def test_without_descriptors_attempts_are_refused_and_later_ones_go_on(live: Dat
     assert len(ran(live)) == 1 + 4 - len(reasons) + 1
 
 
+#: Not the one of other tests, which may run at the same time: a limit holds for all of a user's.
+USER = "games"
+
+
+@pytest.fixture
+def theirs() -> Iterator[DataFolder]:
+    """Return a data folder that is that user's own."""
+    yield from folder_of(USER)
+
+
 @pytest.mark.skipif(not IS_ROOT, reason="no limit of processes holds for root; needs another user")
 def test_without_processes_attempts_are_refused_and_later_ones_go_on(theirs: DataFolder) -> None:
     theirs.write_script("who.py", RAN)
-    as_user(theirs, *theirs.start_words("--daemon"))
-    as_user(theirs, "execute", "who", "--wait")
+    as_user(theirs, *theirs.start_words("--daemon"), user=USER)
+    as_user(theirs, "execute", "who", "--wait", user=USER)
     pid = theirs.pid()
     before, _ = resource.getrlimit(resource.RLIMIT_NPROC)  # which it has inherited
     # None for its supervisor, none for the thread that watches it, none for its script: which of
     # them lacks depends on threads that come and go.
     for spare in range(4):
         limit_of_user(pid, threads_of_user() + spare)
-        told = as_user(theirs, "execute", "who", "--wait", code=1)
+        told = as_user(theirs, "execute", "who", "--wait", code=1, user=USER)
         assert any(why in told for why in WHYS), (spare, told)
     limit_of_user(pid, before)
-    as_user(theirs, "execute", "who", "--wait")
+    as_user(theirs, "execute", "who", "--wait", user=USER)
     assert len(ran(theirs)) == 2
 
 

@@ -48,6 +48,11 @@ pytestmark = pytest.mark.skipif(not IS_ROOT, reason="all tests run as an ordinar
 @pytest.fixture
 def theirs() -> Iterator[DataFolder]:
     """Return a data folder that is the ordinary user's own."""
+    yield from folder_of(USER)
+
+
+def folder_of(user: str) -> Iterator[DataFolder]:
+    """Yield a data folder that is a user's own."""
     if program() is None:
         pytest.skip(f"user {USER} may read neither this checkout nor an interpreter")
     place = Path(tempfile.mkdtemp(prefix="an ordinary user "))
@@ -56,20 +61,20 @@ def theirs() -> Iterator[DataFolder]:
             folder.write_jobs('<job name="who" script="who.py"/>')
             folder.write_script("who.py", "import getpass, os; print(os.getuid(), os.getcwd())")
             for path in (place, *place.rglob("*")):
-                shutil.chown(path, USER)
+                shutil.chown(path, user)
             yield folder
     finally:
         shutil.rmtree(place)
 
 
-def as_user(folder: DataFolder, *words: str, code: int = 0) -> str:
+def as_user(folder: DataFolder, *words: str, code: int = 0, user: str = USER) -> str:
     """Run a command as the ordinary user, and return what it printed."""
     words_of_program = program()
     assert words_of_program is not None
     done = subprocess.run(
         [*words_of_program, *words],
-        user=USER,
-        group=pwd.getpwnam(USER).pw_gid,
+        user=user,
+        group=pwd.getpwnam(user).pw_gid,
         extra_groups=[],
         cwd=folder.elsewhere,
         env={**folder.environment, "HOME": str(folder.home)},
