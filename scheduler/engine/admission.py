@@ -42,7 +42,7 @@ class Limits:
 Head = tuple[int, Lane, datetime, str]
 #: which heads compete: those of one pool, late or not
 Group = tuple[str, bool]
-_Item = tuple[Lane, datetime, datetime, int, TaskId]
+_Item = tuple[int, datetime, datetime, int, TaskId]
 
 
 @dataclass(slots=True)
@@ -62,9 +62,7 @@ class Queue:
         """Put a task in its place; one that stands there already is moved."""
         self._issued += 1
         self._tickets[id] = (self._issued, lane, place)
-        # Within a routine the older place goes first, late or not.
-        turn = Lane.DUE if lane is Lane.LATE else lane
-        item = (turn, place, id.instant, self._issued, id)
+        item = (_turn(board, id, lane), place, id.instant, self._issued, id)
         heappush(self._tasks.setdefault(id.routine, []), item)
         self.offer(board, id.routine)
 
@@ -124,6 +122,14 @@ class Queue:
         return best
 
 
+def _turn(board: Board, id: TaskId, lane: Lane) -> int:
+    """Return what comes first within a routine, before the older place."""
+    routine = board.registry.get(id.routine)
+    if board.live[id].holds_overlap and routine is not None and routine.overlap is Overlap.NO:
+        return -1  # a retry: none of the others may start before it has ended
+    return Lane.DUE if lane is Lane.LATE else lane  # the older goes first, late or not
+
+
 def enqueue(board: Board, queue: Queue) -> None:
     """Put what became ready, or changed its place, into the queue; take out what is so no more."""
     for name in board.freed:
@@ -164,7 +170,7 @@ def admitted(board: Board, queue: Queue, limits: Limits) -> TaskId | None:
         if not entry.task.by_hand and board.pause_of(name) is not None:
             queue.withhold(name)  # a retry of what had started; offered again at resume
             continue
-        if routine.overlap is Overlap.NO and any(one != id for one in board.holding.get(name, ())):
+        if routine.overlap is Overlap.NO and _is_held(board, id):
             queue.withhold(name)  # offered again when that one ends
             continue
         if routine.pool is not None and not _has_slots(board, routine.pool, routine.pool_slots):
@@ -175,6 +181,14 @@ def admitted(board: Board, queue: Queue, limits: Limits) -> TaskId | None:
         entry.pool, entry.pool_slots = routine.pool, routine.pool_slots
         return id
     return None
+
+
+def _is_held(board: Board, id: TaskId) -> bool:
+    """Return whether a task must wait for another of its routine."""
+    holding = board.holding.get(id.routine, {})
+    if id in holding:  # of several that wait for a retry, once overlap was allowed, one goes first
+        return id.routine in board.running
+    return bool(holding)
 
 
 def _has_slots(board: Board, pool: str, wanted: int) -> bool:

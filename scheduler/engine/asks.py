@@ -15,6 +15,7 @@ from scheduler.engine.planning import take_from_run
 from scheduler.engine.readiness import ended_in_words, unknown_tasks
 from scheduler.engine.states import TRANSITIONS, Cause, TaskState
 from scheduler.engine.task import Origin, Task, TaskId
+from scheduler.engine.timers import arm_due_by
 from scheduler.errors import SchedulerError
 from scheduler.zones import to_instant
 
@@ -48,6 +49,7 @@ def execute(
             retry_at=None,
             cover=None,
         )
+        arm_due_by(board, entry.task)
         messages.append(f"{entry.task.id} runs at the next free slot{waived}")
     return [Reply(messages=tuple(messages), tasks=tuple(one.id for one in tasks))]
 

@@ -102,7 +102,7 @@ class Entry:
     opens: Numbers = field(default_factory=Numbers)
     losts: Numbers = field(default_factory=Numbers)
     moots: Numbers = field(default_factory=Numbers)
-    waived: dict[int, None] = field(default_factory=dict[int, None])  # by a wait_until
+    expired: dict[int, None] = field(default_factory=dict[int, None])  # their wait_until passed
     is_late: bool = False  # runs in one of the slots for what was late
     pool: str | None = None  # while it runs: the pool whose slots it takes,
     pool_slots: int = 0  # and how many, whatever the registry says by now
@@ -125,6 +125,17 @@ class Entry:
         if not self.takes_any:
             return bool(self.moots)
         return bool(self.moots) and not self.opens and not self.losts and not self._has_met
+
+    @property
+    def given_up(self) -> int | None:
+        """Return the need that was waited for in vain and decides on the task; None if none did."""
+        if self.takes_any and self._has_met:
+            return None
+        for number in self.expired:  # in the order of their moments
+            if self.needs[number].otherwise is not Otherwise.RUN:
+                if self.standings[number].kind in (OPEN, LOST):
+                    return number
+        return None
 
     @property
     def _has_met(self) -> bool:
@@ -177,6 +188,15 @@ class TimerKind(StrEnum):
     WAIT_UNTIL = "wait_until"
     RESUME = "resume"
 
+    @property
+    def turn(self) -> int:
+        """Return its place among those that go off at one moment."""
+        return tuple(TimerKind).index(self)
+
+
+#: (kind, rank and name of the routine, instant, number)
+TimerTurn = tuple[int, int, str, datetime, int]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timer:
@@ -209,7 +229,8 @@ class Board:
         self.holding: dict[str, dict[TaskId, None]] = {}  # tasks that allow no other beside them
         self.pool_used: dict[str, int] = {}
         self.pauses: dict[tuple[PauseScope, str], Pause] = {}
-        self.timers: list[tuple[datetime, int, Timer]] = []  # a heap
+        self.timers: list[tuple[datetime, TimerTurn, int, Timer]] = []  # a heap
+        self.waits: list[tuple[datetime, TimerTurn, int, Timer]] = []  # the same, of wait_until
         self._timers_set = 0
         self.freed_pools: dict[str, None] = {}  # pools of which slots came free
         self.freed: dict[str, None] = {}  # routines of which an attempt ended
@@ -274,6 +295,9 @@ class Board:
     def add(self, task: Task, needs: tuple[Need, ...] = ()) -> Entry:
         """Take in a task that is not ended."""
         entry = self.live[task.id] = Entry(task=task, needs=needs)
+        if task.state is TaskState.RUNNING and task.routine in self.registry:
+            routine = self.registry[task.routine]  # it runs since before the start
+            entry.pool, entry.pool_slots = routine.pool, routine.pool_slots
         self.ended.get(task.routine, {}).pop(task.instant, None)
         self._index(entry)
         self.changed_tasks[task.id] = None
@@ -286,6 +310,8 @@ class Board:
         task = entry.task
         state = TRANSITIONS[task.state, cause]
         self._unindex(entry)
+        if state.is_end:
+            changes["retry_at"] = None
         entry.task = replace(
             task,
             state=state,
@@ -383,7 +409,16 @@ class Board:
     def set_timer(self, at: datetime, timer: Timer) -> None:
         """Let a timer go off at a moment."""
         self._timers_set += 1
-        heappush(self.timers, (at, self._timers_set, timer))
+        heap = self.waits if timer.kind is TimerKind.WAIT_UNTIL else self.timers
+        heappush(heap, (at, self._turn_of(timer), self._timers_set, timer))
+
+    def _turn_of(self, timer: Timer) -> TimerTurn:
+        """Return the turn of a timer among those of one moment, which no restart changes."""
+        id = timer.task
+        if id is None:
+            return timer.kind.turn, -1, "", self.planned_until, 0
+        rank = self.rank.get(id.routine, -1)
+        return timer.kind.turn, rank, id.routine, id.instant, timer.number
 
     def pause_of(self, name: str) -> Pause | None:
         """Return a pause that holds for the routine, if one does."""

@@ -8,12 +8,13 @@ has fallen due, settle again, give slots.  The rules are in `readiness`, `planni
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 from typing import assert_never
 
 from scheduler.engine import asks
 from scheduler.engine.admission import Limits, Queue, admitted, enqueue
+from scheduler.engine.board import TimerKind
 from scheduler.engine.commands import (
     Command,
     ForgetRun,
@@ -55,13 +56,15 @@ from scheduler.engine.retries import lost_verdict, retry_at, verdict
 from scheduler.engine.snapshot import Snapshot, board_of, snapshot_of
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Attempt, Outcome, Pause, SkippedRun, Task, TaskId
-from scheduler.engine.timers import arm, go_off
+from scheduler.engine.timers import arm, arm_timeout, go_off, stop_waiting
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import InstantKind
-from scheduler.zones import to_instant, to_utc
+from scheduler.zones import FIRST, to_instant, to_utc
 
 # Ended tasks of a routine that are kept before those that nothing can wait for are dropped.
 _KEPT_ENDED = 64
+# A time of day comes again within a day, but for what a zone makes of it.
+_LONGEST_TO_A_TIME = timedelta(days=2)
 
 
 class Engine:
@@ -103,11 +106,17 @@ class Engine:
         acts = self._apply(event)
         self._settle(event.at)
         if self._is_serving:
+            # Before the planning: what waits no longer is not covered by what falls due.
+            stop_waiting(self._board, event.at)
+            self._settle(event.at)
             self._plan(event.at)
-            # After the planning: what is planned late may be too late already.
+            # After it: what is planned late may be too late already.
+            stop_waiting(self._board, event.at)
             acts.extend(go_off(self._board, event.at))
             self._settle(event.at)
             acts.extend(self._admit(event.at))
+        else:
+            acts.extend(go_off(self._board, event.at))
         return [*self._records(), *acts, *self._wake()]
 
     def _apply(self, event: AnyEvent) -> list[Command]:
@@ -182,6 +191,9 @@ class Engine:
         self._is_serving = True
         for wanted in board.pauses.values():
             arm_pause(board, wanted)
+        for ids in board.running.values():
+            for id in ids:
+                arm_timeout(board, board.live[id])
         self._expect_all()
         # An earlier scheduler decided to end these; whether it came to that is not known.
         return [
@@ -213,6 +225,11 @@ class Engine:
     def _stop(self, event: StopAsked) -> list[Command]:
         self._is_serving = False
         board = self._board
+        # What runs still ends by its timeout; the rest is for the next start.
+        timers = self._board.timers
+        timers[:] = [one for one in timers if one[-1].kind is TimerKind.TIMEOUT]
+        heapify(timers)
+        self._board.waits.clear()
         commands: list[Command] = []
         for ids in board.running.values() if event.now else ():
             for id in ids:
@@ -234,7 +251,7 @@ class Engine:
             number=event.attempt,
             started_at=event.at,
             ended_at=min(event.ended_at or event.at, event.at),
-            outcome=Outcome.KILLED if event.killed else Outcome.EXITED,
+            outcome=_outcome(event, cause),
             code=event.code,
             signal=event.signal,
             error=event.error,
@@ -263,7 +280,6 @@ class Engine:
             return []
         # Its limits count from the real start.
         self._board.put(replace(task, attempts=(*task.attempts[:-1], replace(last, started_at=at))))
-        arm(self._board, entry)
         return [self._order(entry.task)]
 
     def _close(self, id: TaskId, end: Attempt, cause: Cause, reason: str, at: datetime) -> None:
@@ -297,7 +313,8 @@ class Engine:
         self._board.move(
             entry, Cause.RETRY, words, at, attempts=attempts, retry_at=again, ending=None
         )
-        arm(self._board, entry)
+        if self._is_serving:
+            arm(self._board, entry)
 
     # -- the pass --------------------------------------------------------------------------
 
@@ -361,6 +378,7 @@ class Engine:
         tries = entry.task.tries + 1
         board.move(entry, Cause.STARTED, f"attempt {number}", at, attempts=attempts, tries=tries)
         arm(board, entry)
+        arm_timeout(board, entry)
         return self._order(entry.task)
 
     def _order(self, task: Task) -> StartAttempt:
@@ -430,12 +448,21 @@ class Engine:
         return commands
 
     def _wake(self) -> list[Command]:
-        moments = [heap[0][0] for heap in (self._due, self._board.timers) if heap]
-        at = min(moments, default=None) if self._is_serving else None
+        board = self._board
+        moments = [heap[0][0] for heap in (board.timers, board.waits) if heap]
+        if self._is_serving and self._due:
+            moments.append(self._due[0][0])
+        at = min(moments, default=None)
         if at == self._woken_at:
             return []
         self._woken_at = at
         return [WakeAt(at=at)]
+
+
+def _outcome(event: AttemptExited, cause: Cause) -> Outcome:
+    if not event.killed:
+        return Outcome.EXITED
+    return Outcome.TIMED_OUT if cause is Cause.TIMED_OUT else Outcome.KILLED
 
 
 def _holds_any(run: SkippedRun, instants: Sequence[datetime]) -> bool:
@@ -444,7 +471,10 @@ def _holds_any(run: SkippedRun, instants: Sequence[datetime]) -> bool:
 
 
 def horizon(registry: Registry, name: str, planned_until: datetime) -> datetime:
-    """Return the oldest instant of a routine that a task planned from now on may wait for."""
+    """Return the oldest instant of a routine whose fate may still matter.
+
+    A task planned from now on may wait for it, or its due_by is yet to come.
+    """
     now = to_instant(planned_until)
     last = registry.triggers.previous(name, now)
     oldest = now if last is None else last
@@ -453,4 +483,8 @@ def horizon(registry: Registry, name: str, planned_until: datetime) -> datetime:
         if InstantKind.ALL in kinds:
             since = registry.triggers.previous(downstream, now)
             oldest = min(oldest, oldest if since is None else since)
-    return to_utc(oldest)
+    due_by = registry[name].due_by
+    if due_by is not None:  # one that failed is overdue later
+        reach = due_by.length or _LONGEST_TO_A_TIME
+        oldest = min(oldest, now - int(reach.total_seconds()))
+    return to_utc(max(oldest, FIRST))

@@ -17,7 +17,7 @@ from scheduler.engine.events import Recorded
 from scheduler.engine.readiness import bind, decide, look, needs_of
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Origin, SkippedRun, Task, TaskId
-from scheduler.engine.timers import arm
+from scheduler.engine.timers import arm, arm_due_by
 from scheduler.registry.routine import Backlog
 from scheduler.zones import to_instant, to_utc
 
@@ -50,6 +50,7 @@ def plan(board: Board, name: str, after: datetime, at: datetime) -> None:
 
 def _plan_cancelled(board: Board, id: TaskId, at: datetime) -> None:
     entry = board.add(_new_task(board, id, at))
+    arm_due_by(board, entry.task)
     board.move(entry, Cause.CANCELLED, "cancelled by hand before its time", at)
 
 
@@ -68,7 +69,7 @@ def _new_task(board: Board, id: TaskId, at: datetime) -> Task:
 
 def _plan_one(board: Board, id: TaskId, at: datetime) -> Entry:
     entry = board.add(_new_task(board, id, at))
-    bind(board, entry, needs_of(board.registry, id))
+    bind(board, entry, needs_of(board.registry, id), at)
     arm(board, entry)
     board.touch(id)  # what waits for a task to come sees it now
     board.soil(id)
@@ -259,11 +260,13 @@ def backfill(
             continue  # it is on its way
         take_from_run(board, recorded)
         before = board.task(id) or recorded.task
+        if before is None or before.cause is Cause.COVERED:
+            board.touch_routine(id.routine)  # what waited for its cover may wait for it again
         task = replace(_new_task(board, id, at), origin=Origin.BACKFILL)
         if before is not None:
             task = replace(task, attempts=before.attempts)
         entry = board.add(task)
-        bind(board, entry, needs_of(board.registry, id))
+        bind(board, entry, needs_of(board.registry, id), at)
         board.touch(id)
         board.soil(id)
         planned.append(id)

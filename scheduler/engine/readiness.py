@@ -10,15 +10,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from scheduler.engine.board import LOST, MET, MOOT, OPEN, Board, Entry, Need, Standing
+from scheduler.engine.moments import has_passed, wait_until_of
 from scheduler.engine.pauses import in_words
 from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import SkippedRun, Task, TaskId
+from scheduler.engine.task import Origin, SkippedRun, Task, TaskId
 from scheduler.registry.registry import Registry
-from scheduler.registry.routine import Backlog, InstantKind, On
+from scheduler.registry.routine import Backlog, InstantKind, On, Otherwise
 from scheduler.zones import to_instant, to_utc
 
 WAITS_FOR_SLOT = "waits for a slot"
 
+_GIVEN_UP = {Otherwise.SKIP: Cause.GAVE_UP, Otherwise.FAIL: Cause.WAITED_IN_VAIN}
 _GOOD_SKIPS = (Cause.NOTHING_TO_DO, Cause.MARKED_SKIPPED)
 
 
@@ -52,16 +54,27 @@ def look(board: Board, entry: Entry, numbers: Iterable[int]) -> None:
         # From where the last look came to: a chain of covers may be long.
         start = entry.standings[number].target if is_bound else need.task
         standing = standing_of(board, need, start)
-        if number in entry.waived:
-            standing = replace(standing, kind=MET, root=None)
+        if need.is_own and standing.target.instant >= entry.task.instant:
+            # What covers the older one is this task, or comes after it: none is left to wait for.
+            standing = Standing(kind=MET, target=standing.target)
+        if number in entry.expired and need.otherwise is Otherwise.RUN:
+            if standing.kind in (OPEN, LOST):
+                standing = replace(standing, kind=MET, root=None)
         if not is_bound or entry.standings[number] != standing:
             board.stand(entry, number, standing)
 
 
-def bind(board: Board, entry: Entry, needs: tuple[Need, ...]) -> None:
+def bind(board: Board, entry: Entry, needs: tuple[Need, ...], at: datetime) -> None:
     """Give a task its needs, and look up how each stands."""
     board.set_needs(entry, needs)
-    entry.waived.clear()
+    entry.expired.clear()
+    if entry.task.origin is not Origin.BACKFILL:
+        # What is not waited for any more must not look for a moment as if it were; what becomes
+        # of a task that waited in vain is left to its timers, which go off in their order.
+        for number, need in enumerate(needs):
+            is_over = need.wait_until and has_passed(wait_until_of(board, entry, number), at)
+            if is_over and need.otherwise is Otherwise.RUN:
+                entry.expired[number] = None
     entry.takes_any = board.registry[entry.task.routine].require_any
     look(board, entry, range(len(needs)))
 
@@ -162,6 +175,9 @@ def decide(board: Board, entry: Entry, at: datetime) -> None:
     if entry.is_moot:
         standing = entry.standings[entry.moots.lowest()]
         board.move(entry, Cause.NOT_NEEDED, f"not needed: it asks about {standing.why}", at)
+    elif (number := entry.given_up) is not None:
+        cause = _GIVEN_UP[entry.needs[number].otherwise]
+        board.move(entry, cause, f"waited in vain for {entry.standings[number].target}", at)
     elif entry.is_stuck:
         standing = entry.standings[entry.losts.lowest()]
         reason = f"waits for {standing.why}"

@@ -14,7 +14,7 @@ from scheduler.engine.planning import due_instants, skip
 from scheduler.engine.readiness import bind, needs_of
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import RoutineState, TaskId
-from scheduler.engine.timers import arm
+from scheduler.engine.timers import arm, arm_due_by
 from scheduler.registry.registry import Registry
 from scheduler.zones import to_instant
 
@@ -59,7 +59,7 @@ def reconcile(board: Board, registry: Registry, at: datetime) -> None:
             board.drop_ahead(id)
     for name, routine in registry.items():
         _know(board, name, texts[name], routine.enabled, routine.zone, at)
-    _bind_anew(board)
+    _bind_anew(board, at)
 
 
 def _remove(board: Board, registry: Registry, at: datetime) -> None:
@@ -124,13 +124,20 @@ def _last_one_succeeded(board: Board, name: str) -> bool:
     return newest.state is TaskState.SUCCEEDED or newest.cause in _GOOD_SKIPS
 
 
-def _bind_anew(board: Board) -> None:
+def _bind_anew(board: Board, at: datetime) -> None:
     for id in list(board.live):
         entry = board.live[id]
         if entry.heeds_needs and id.routine in board.registry:
-            bind(board, entry, needs_of(board.registry, id))
+            bind(board, entry, needs_of(board.registry, id), at)
             board.soil(id)
         arm(board, entry)
+        if entry.task.state is TaskState.READY:
+            board.made_ready[id] = None  # its priority, its pool or its turn may have changed
+    for name, ended in board.ended.items():
+        if name in board.registry and board.registry[name].due_by is not None:
+            for task in ended.values():
+                if task.state not in (TaskState.SUCCEEDED, TaskState.SKIPPED):
+                    arm_due_by(board, task)
 
 
 def start_afresh(board: Board, at: datetime) -> None:

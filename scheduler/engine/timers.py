@@ -10,59 +10,67 @@ from datetime import datetime
 from heapq import heappop
 from typing import assert_never
 
-from scheduler.engine.board import LOST, MET, OPEN, Board, Entry, Timer, TimerKind
+from scheduler.engine.board import Board, Entry, Timer, TimerKind
 from scheduler.engine.commands import Command, KillAttempt, Notice
+from scheduler.engine.moments import due_by_of, has_passed, start_by_of, wait_until_of
 from scheduler.engine.pauses import resume
-from scheduler.engine.readiness import WAITS_FOR_SLOT
+from scheduler.engine.readiness import WAITS_FOR_SLOT, decide, look
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Origin, Task, TaskId
-from scheduler.registry.deadlines import Deadline
-from scheduler.registry.routine import Otherwise, Routine
-from scheduler.zones import to_instant, to_utc, zone_named
-
-
-def deadline_at(deadline: Deadline, routine: Routine, instant: datetime) -> datetime:
-    """Return when a deadline of a routine passes for the task at ``instant``."""
-    return to_utc(deadline.after(to_instant(instant), zone_named(routine.zone)))
 
 
 def arm(board: Board, entry: Entry) -> None:
-    """Set the timers of a task that is not ended."""
+    """Set the timers of a task that is not ended, but for that of its attempt."""
     task = entry.task
-    routine = board.registry.get(task.routine)
     if task.retry_at is not None:
         board.set_timer(task.retry_at, Timer(kind=TimerKind.RETRY, task=task.id))
-    if routine is None:
-        return
-    if task.state is TaskState.RUNNING and routine.timeout is not None:
-        last = task.attempts[-1]
-        timer = Timer(kind=TimerKind.TIMEOUT, task=task.id, number=last.number)
-        board.set_timer(last.started_at + routine.timeout, timer)
-    if task.origin is Origin.BACKFILL:
-        return  # its deadlines passed long ago
-    if routine.due_by is not None and not task.is_overdue:
-        at = deadline_at(routine.due_by, routine, task.instant)
-        board.set_timer(at, Timer(kind=TimerKind.DUE_BY, task=task.id))
-    if entry.heeds_needs:
-        _arm_waits(board, entry, routine)
-
-
-def _arm_waits(board: Board, entry: Entry, routine: Routine) -> None:
-    task = entry.task
-    if routine.start_by is not None:
-        at = deadline_at(routine.start_by, routine, task.instant)
+    arm_due_by(board, task)
+    if task.origin is Origin.BACKFILL or not entry.heeds_needs:
+        return  # of a backfill the deadlines passed long ago
+    at = start_by_of(board, task)
+    if at is not None:
         board.set_timer(at, Timer(kind=TimerKind.START_BY, task=task.id))
-    for number, need in enumerate(entry.needs):
-        if need.wait_until is not None:
-            at = deadline_at(need.wait_until, routine, task.instant)
+    for number in range(len(entry.needs)):
+        at = wait_until_of(board, entry, number)
+        if at is not None:
             timer = Timer(kind=TimerKind.WAIT_UNTIL, task=task.id, number=number)
             board.set_timer(at, timer)
 
 
+def arm_timeout(board: Board, entry: Entry) -> None:
+    """Set the timer of a running attempt: it ends as it began, whatever is edited meanwhile."""
+    task = entry.task
+    routine = board.registry.get(task.routine)
+    if task.state is TaskState.RUNNING and routine is not None and routine.timeout is not None:
+        last = task.attempts[-1]
+        timer = Timer(kind=TimerKind.TIMEOUT, task=task.id, number=last.number)
+        board.set_timer(last.started_at + routine.timeout, timer)
+
+
+def arm_due_by(board: Board, task: Task) -> None:
+    """Set the timer of a task's due_by; also one that failed may still succeed by then."""
+    at = due_by_of(board, task)
+    if at is None or task.is_overdue:
+        return
+    # One that a person runs again may have succeeded in time.
+    if at > board.planned_until or not (task.by_hand or task.state.is_end):
+        board.set_timer(at, Timer(kind=TimerKind.DUE_BY, task=task.id))
+
+
+def stop_waiting(board: Board, at: datetime) -> None:
+    """Let tasks whose wait_until has passed wait no longer, as the dependency says."""
+    while board.waits and board.waits[0][0] <= at:
+        timer = heappop(board.waits)[-1]
+        assert timer.task is not None
+        entry = board.live.get(timer.task)
+        if entry is not None and entry.heeds_needs:
+            _stop_waiting(board, entry, timer.number, at)
+
+
 def go_off(board: Board, at: datetime) -> Iterator[Command]:
-    """Do what the timers up to now are for."""
+    """Do what the other timers up to now are for."""
     while board.timers and board.timers[0][0] <= at:
-        _, _, timer = heappop(board.timers)
+        timer = heappop(board.timers)[-1]
         if timer.kind is TimerKind.RESUME:
             assert timer.pause is not None
             _resume(board, timer, at)
@@ -76,13 +84,12 @@ def go_off(board: Board, at: datetime) -> Iterator[Command]:
             case TimerKind.TIMEOUT:
                 yield from _time_out(board, entry, timer.number)
             case TimerKind.START_BY:
-                if entry is not None and entry.heeds_needs:
+                if entry is not None and _is_too_late(board, entry, at):
                     board.move(entry, Cause.TOO_LATE, "had not started by its start_by", at)
             case TimerKind.DUE_BY:
-                yield from _overdue(board, timer.task)
+                yield from _overdue(board, timer.task, at)
             case TimerKind.WAIT_UNTIL:
-                if entry is not None and entry.heeds_needs:
-                    _stop_waiting(board, entry, timer.number, at)
+                raise AssertionError("those stand in a heap of their own")
             case _:
                 assert_never(timer.kind)
 
@@ -106,31 +113,30 @@ def _time_out(board: Board, entry: Entry | None, number: int) -> Iterator[Comman
         yield KillAttempt(task=entry.task.id, attempt=number)
 
 
-def _overdue(board: Board, id: TaskId) -> Iterator[Command]:
+def _is_too_late(board: Board, entry: Entry, at: datetime) -> bool:
+    if not entry.heeds_needs or entry.task.origin is Origin.BACKFILL:
+        return False
+    return has_passed(start_by_of(board, entry.task), at)
+
+
+def _overdue(board: Board, id: TaskId, at: datetime) -> Iterator[Command]:
     """Note that a task has not succeeded by its due_by, also when it never started."""
     task = board.task(id)
     if task is None or task.is_overdue or task.state in (TaskState.SUCCEEDED, TaskState.SKIPPED):
+        return
+    if not has_passed(due_by_of(board, task), at):
         return
     board.put(replace(task, is_overdue=True))
     yield Notice(task=id, kind="overdue")
 
 
 def _stop_waiting(board: Board, entry: Entry, number: int, at: datetime) -> None:
-    """Do what a dependency's ``otherwise`` says once its ``wait_until`` has passed."""
-    if number >= len(entry.standings):
+    """Let what a dependency's ``otherwise`` says hold from its ``wait_until`` on."""
+    moment, start_by = wait_until_of(board, entry, number), start_by_of(board, entry.task)
+    if entry.task.origin is Origin.BACKFILL or not has_passed(moment, at):
         return
-    standing, need = entry.standings[number], entry.needs[number]
-    if standing.kind not in (OPEN, LOST):
-        return
-    waited = f"waited in vain for {standing.target}"
-    match need.otherwise:
-        case Otherwise.RUN:
-            entry.waived[number] = None
-            board.stand(entry, number, replace(standing, kind=MET, root=None))
-            board.soil(entry.task.id)
-        case Otherwise.SKIP:
-            board.move(entry, Cause.GAVE_UP, waited, at)
-        case Otherwise.FAIL:
-            board.move(entry, Cause.WAITED_IN_VAIN, waited, at)
-        case _:
-            assert_never(need.otherwise)
+    if start_by is None or moment is None or moment < start_by:
+        entry.expired[number] = None
+        board.soil(entry.task.id)[number] = None
+        look(board, entry, (number,))
+        decide(board, entry, at)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
+from scheduler.engine.moments import deadline_at
 from scheduler.engine.pauses import in_words, pause_over
 from scheduler.engine.readiness import ended_in_words
-from scheduler.engine.states import UNSTARTED, Cause, TaskState
+from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Pause, PauseScope, SkippedRun, Task, TaskId
-from scheduler.engine.timers import deadline_at
 from scheduler.errors import as_word
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Overlap, Routine
@@ -23,6 +23,9 @@ from scheduler.zones import to_instant
 
 _LONGEST = 50  # links of a chain
 _MOST_NAMED = 10  # tasks of which each has a command of its own
+#: what may still end as asked, by itself
+_OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING, "to come")
+_BY_ITSELF = (Cause.RETRY, Cause.PAUSED)  # why a task waits, but for no other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,10 @@ class Explainer:
             link, after = self._step(following)
             links.append(link)
             following = after
+            if len(links) == _LONGEST - 1 and after is not None:
+                following = (
+                    self._root_of(after) or after
+                )  # a chain may be longer than anybody reads
         last = links[-1].task
         first = links[0]
         links[0] = replace(first, sentence=first.sentence + self._deadline_words(id))
@@ -98,6 +105,10 @@ class Explainer:
             root=last if last != id else None,
             commands=tuple(self._commands(id, last)),
         )
+
+    def _root_of(self, id: TaskId) -> TaskId | None:
+        task = self.store.task(id)
+        return None if task is None else task.root
 
     def _deadline_words(self, id: TaskId) -> str:
         """Return what a task's due_by has to say, to follow the sentence about it."""
@@ -125,7 +136,8 @@ class Explainer:
         match task.state:
             case TaskState.BLOCKED | TaskState.WAITING:
                 sentence = f"{id} is {task.state}: it {task.reason}"
-                return Link(task=id, state=task.state, sentence=sentence), self._holder(task)
+                holder = None if task.cause in _BY_ITSELF else self._holder(task)
+                return Link(task=id, state=task.state, sentence=sentence), holder
             case TaskState.READY:
                 return Link(task=id, state=task.state, sentence=self._ready_words(task)), None
             case TaskState.RUNNING:
@@ -221,8 +233,8 @@ class Explainer:
                 leads = target == task.root or (record is not None and record.root == task.root)
                 if leads and state != TaskState.SUCCEEDED:
                     return target
-            elif state in (*UNSTARTED, TaskState.RUNNING, "to come"):
-                found = found or target
+            elif state in _OPEN and (found is None or str(target) in task.reason):
+                found = target if found is None or str(found) not in task.reason else found
         return task.root if task.state is TaskState.BLOCKED else found
 
     def _followed(self, id: TaskId) -> TaskId:

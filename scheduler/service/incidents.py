@@ -14,10 +14,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import cast
 
+from scheduler.engine.moments import deadline_at
 from scheduler.engine.readiness import ended_in_words
 from scheduler.engine.states import TaskState
 from scheduler.engine.task import Task, TaskId
-from scheduler.engine.timers import deadline_at
 from scheduler.errors import as_word
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import On

@@ -56,7 +56,9 @@ def restored(store: Reader, old: Registry, new: Registry, now: datetime) -> Snap
             tasks.update((task.id, task) for task in _last_ones(store, state.name))
     tasks.update((task.id, task) for task in store.early(planned_until))
     for task in live:
-        if task.state in UNSTARTED and not task.by_hand and task.routine in new:
+        if task.state not in UNSTARTED or task.by_hand or task.tries:
+            continue  # it waits for no other task
+        if task.routine in new:
             for need in needs_of(new, task.id):
                 _load_with_covers(store, need.task, tasks, runs)
     return Snapshot(
@@ -81,7 +83,8 @@ def _oldest_wanted(
         routine = registry[name]
         waits_for_itself = any(one.name == name for one in routine.dependencies)
         # Of a disabled one the last run of skipped instants goes on.
-        if routine.dependents or waits_for_itself or not routine.enabled:
+        is_due = routine.due_by is not None
+        if routine.dependents or waits_for_itself or is_due or not routine.enabled:
             found.append(horizon(registry, name, planned_until))
     return min(found, default=None)
 

@@ -121,3 +121,31 @@ def test_each_cause_of_a_block_is_mended_by_its_own_command() -> None:
         "scheduler execute --late",
         "scheduler execute off.2026-11-02T01:00:00",
     ]
+
+
+def test_a_chain_longer_than_anybody_reads_ends_at_its_root() -> None:
+    registry = a_registry(a_routine("sum", "* * * * *", "sum previous"))
+    world = World(registry, EVE, {"sum": Ends(0.5, code=1)}).start()
+    world.run_until(at("2026-11-02T02:00"))
+    found = why(world, "sum.2026-11-02T02:00:00")
+    assert found.root == world.recorded("sum.2026-11-02T00:31:00").id
+    assert "scheduler execute sum.2026-11-02T00:31:00" in found.commands
+
+
+def test_a_task_that_is_retried_is_held_up_by_no_other() -> None:
+    load = a_routine("load", "0 1 * * *")
+    report = replace(a_routine("report", "0 1 * * *", "load"), retries=1)
+    world = World(a_registry(load, report), EVE, {"report": Ends(1, code=1)}).start()
+    world.run_until(at("2026-11-02T01:01"))
+    world.execute("load.2026-11-02T01:00:00")
+    assert len(why(world, "report.2026-11-02T01:00:00").links) == 1
+
+
+def test_what_is_blocked_does_not_hold_up_a_task_that_needs_one_of_several() -> None:
+    upstreams = [a_routine("a", "0 1 * * *"), a_routine("b", "0 1 * * *", "a")]
+    any_of = replace(a_routine("c", "0 1 * * *", "b", "d"), require_any=True)
+    registry = a_registry(*upstreams, a_routine("d", "0 1 * * *"), any_of)
+    world = World(registry, EVE, {"a": Ends(1, code=1), "d": Ends(60)}).start()
+    world.run_until(at("2026-11-02T01:30"))
+    found = why(world, "c.2026-11-02T01:00:00")
+    assert [link.task.routine for link in found.links] == ["c", "d"]

@@ -4,7 +4,7 @@ Each check works from what was recorded and what was asked for alone, never from
 indexes.  A broken promise is an `AssertionError` with the moment and the event.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,12 +19,13 @@ from scheduler.engine.commands import (
 from scheduler.engine.events import AnyEvent, MachineWoke, SchedulerStarted, StopAsked, TimePassed
 from scheduler.engine.snapshot import Snapshot
 from scheduler.engine.states import UNSTARTED, Cause, TaskState
-from scheduler.engine.task import SkippedRun, Task, TaskId
+from scheduler.engine.task import Origin, SkippedRun, Task, TaskId
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Backlog, Overlap
 from scheduler.service.recovery import restored
 from scheduler.zones import to_utc
-from tests.support.reference import GOOD_SKIPS, Reference
+from tests.support.operating_checks import OperatingChecks, Seen, check_reasons
+from tests.support.reference import GOOD_SKIPS, Reference, heeds_needs
 from tests.support.world import World
 
 
@@ -42,6 +43,8 @@ class CheckedWorld(World):
     since: datetime | None = None
     is_serving: bool = False
     handled: int = 0
+    planned_until: datetime | None = None
+    operating: OperatingChecks = field(default_factory=OperatingChecks)
 
     @property
     def reference(self) -> Reference:
@@ -55,6 +58,16 @@ class CheckedWorld(World):
         super().start(fresh=fresh, assume_done=assume_done)
         if old is not None:
             self._check_old_instants(old, before)
+        self.check_fates()
+        return self
+
+    def reload(self, registry: Registry) -> "CheckedWorld":
+        """Let another registry be adopted; what fell due by the old one has its fate by then."""
+        before = {state.name: state.known_since for state in self.store.routines()}
+        old = self.engine.registry
+        self.newest_started.clear()
+        super().reload(registry)
+        self._check_old_instants(old, before)
         self.check_fates()
         return self
 
@@ -80,6 +93,7 @@ class CheckedWorld(World):
         self.decided.append(commands)
         self.store.apply([command for command in commands if isinstance(command, Record)])
         self._mirror(commands)
+        planned_before, self.planned_until = self.planned_until, self.store.planned_until()
         self._note_lanes(event)
         told = [line for command in commands if (line := self._in_words(command))]
         if words or told:
@@ -87,6 +101,19 @@ class CheckedWorld(World):
             self.lines.extend(f"           {line}" for line in told)
         try:
             self._check(event, commands, before)
+            self.operating.check(
+                Seen(
+                    event=event,
+                    commands=commands,
+                    before=before,
+                    live=self.live,
+                    planned_before=planned_before,
+                    is_serving=self.is_serving,
+                    registry=self.engine.registry,
+                    store=self.store,
+                    reference=self.reference,
+                )
+            )
         except AssertionError as error:
             raise AssertionError(f"{self.now}: after {words or 'time passed'}: {error}") from error
         for command in commands:
@@ -121,7 +148,7 @@ class CheckedWorld(World):
     def _check(self, event: AnyEvent, commands: list[Command], before: dict[TaskId, Task]) -> None:
         self.handled += 1
         starts = [command for command in commands if isinstance(command, StartAttempt)]
-        self._check_running()
+        self._check_running({start.task: None for start in starts})
         for start in starts:
             self._check_start(start)
         if not self.is_serving:
@@ -129,19 +156,22 @@ class CheckedWorld(World):
         self._check_slots(starts)
         # What falls due together with an end may lift the block for which that end gave a cover.
         is_alone = self.wake_at is None or self.wake_at > self.now
-        if is_alone or isinstance(event, TimePassed):
+        ends = (Cause.GAVE_UP, Cause.WAITED_IN_VAIN)
+        has_ended = any(isinstance(one, RecordTask) and one.task.cause in ends for one in commands)
+        if is_alone or (isinstance(event, TimePassed) and not has_ended):
             self._check_covers(commands, before)
         if len(self.live) < 40 or self.handled % 16 == 0:
             self._check_states()
 
-    def _check_running(self) -> None:
+    def _check_running(self, started: Mapping[TaskId, None]) -> None:
         running = [id for id, task in self.live.items() if task.state is TaskState.RUNNING]
         assert len(running) <= self.slots, f"{len(running)} run in {self.slots} slots"
         for id in running:
             registry = self.engine.registry
             if id.routine in registry and registry[id.routine].overlap is Overlap.NO:
                 same = [other for other in running if other.routine == id.routine]
-                assert len(same) == 1, f"overlap of {id.routine}"
+                is_new = any(other in started for other in same)  # an edit may forbid it later
+                assert len(same) == 1 or not is_new, f"overlap of {id.routine}"
 
     def _check_start(self, start: StartAttempt) -> None:
         id, task = start.task, self.live[start.task]
@@ -150,7 +180,7 @@ class CheckedWorld(World):
         self.attempts[key] = None
         assert task.state is TaskState.RUNNING
         assert task.attempts[-1].number == start.attempt
-        if task.by_hand:
+        if task.by_hand or task.tries > 1:
             return
         planned_until = self.store.planned_until()
         assert planned_until is not None and id.instant <= planned_until, f"{id} starts early"
@@ -158,6 +188,8 @@ class CheckedWorld(World):
         assert not unmet, f"{id} starts before {unmet}"
         for _, stand_in in task.stand_ins:
             assert stand_in.instant <= self.successes[stand_in.routine]
+        if task.origin is Origin.BACKFILL:
+            return
         if self.registry[id.routine].backlog is Backlog.LATEST:
             newest = self.newest_started.get(id.routine)
             assert newest is None or newest < id.instant, f"{id} starts after a newer one"
@@ -178,7 +210,7 @@ class CheckedWorld(World):
             best = min(self._candidates(ready, busy), default=None)
             if best is None:
                 break
-            lane, _, _, instant, name = best
+            _, lane, _, _, instant, name = best
             id = TaskId(name, instant)
             busy[id] = None
             if lane is Lane.LATE:
@@ -189,27 +221,70 @@ class CheckedWorld(World):
 
     def _candidates(
         self, ready: list[Task], busy: dict[TaskId, None]
-    ) -> Iterator[tuple[Lane, datetime, str, datetime, str]]:
-        heads: dict[str, tuple[bool, datetime, datetime, Task]] = {}
+    ) -> Iterator[tuple[int, Lane, datetime, str, datetime, str]]:
+        """Yield those that may start now: of each routine the one whose turn it is."""
+        heads: dict[str, tuple[bool, Lane, datetime, datetime, Task]] = {}
         for task in ready:
-            key = (not task.by_hand, task.place, task.instant, task)
-            if task.routine not in heads or key[:3] < heads[task.routine][:3]:
+            is_next = self._was_tried(task) and not self._may_overlap(task.routine)
+            turn = Lane.DUE if self._lane(task) is Lane.LATE else self._lane(task)
+            key = (not is_next, turn, task.place, task.instant, task)
+            if task.routine not in heads or key[:4] < heads[task.routine][:4]:
                 heads[task.routine] = key
-        assert self.since is not None
-        for _, place, instant, task in heads.values():
-            lane = Lane.LATE if instant < self.since else Lane.DUE
-            lane = Lane.BY_HAND if task.by_hand else lane
+        for _, _, place, instant, task in heads.values():
+            lane, routine = self._lane(task), self.registry[task.routine]
             if lane is Lane.LATE and len(self.late_running) >= self.late:
                 continue
-            may_overlap = self.registry[task.routine].overlap is Overlap.YES
-            if may_overlap or all(id.routine != task.routine for id in busy):
-                yield lane, place, task.routine, instant, task.routine
+            if not task.by_hand and self.reference.pauses(task.routine):
+                continue
+            if self._lacks_slots(task.routine, busy):
+                continue
+            if self._may_overlap(task.routine) or not self._is_held(task, busy):
+                yield -routine.priority, lane, place, task.routine, instant, task.routine
+
+    def _lane(self, task: Task) -> Lane:
+        assert self.since is not None
+        if task.by_hand:
+            return Lane.BY_HAND
+        if task.origin is Origin.BACKFILL:
+            return Lane.BACKFILL
+        return Lane.LATE if task.instant < self.since else Lane.DUE
+
+    def _may_overlap(self, name: str) -> bool:
+        return self.registry[name].overlap is Overlap.YES
+
+    def _was_tried(self, task: Task) -> bool:
+        """Return whether a task had been tried before this event's starts."""
+        return task.tries > (task.state is TaskState.RUNNING)
+
+    def _lacks_slots(self, name: str, busy: dict[TaskId, None]) -> bool:
+        routine = self.registry[name]
+        if routine.pool is None:
+            return False
+        # What runs takes what it began with; what starts in this pass, what the registry says.
+        began = self.operating.began
+        taken = [
+            (began[id].pool, began[id].pool_slots)
+            if id in began
+            else (self.registry[id.routine].pool, self.registry[id.routine].pool_slots)
+            for id in busy
+        ]
+        used = sum(slots for pool, slots in taken if pool == routine.pool)
+        return used + routine.pool_slots > self.registry.pools[routine.pool]
+
+    def _is_held(self, task: Task, busy: dict[TaskId, None]) -> bool:
+        """Return whether another task of the routine runs, or has begun and waits for a retry."""
+        others = [one for id, one in self.live.items() if id != task.id]
+        others = [one for one in others if one.routine == task.routine]
+        if any(one.id in busy for one in others):
+            return True
+        return not self._was_tried(task) and any(self._was_tried(one) for one in others)
 
     def _check_states(self) -> None:
         reference = self.reference
         for id, task in self.live.items():
-            if task.state not in UNSTARTED or task.by_hand:
-                assert task.state in (TaskState.RUNNING, TaskState.READY), f"{id} is {task.state}"
+            if not heeds_needs(task):
+                is_fit = task.state in (TaskState.RUNNING, TaskState.READY) or task.tries
+                assert is_fit, f"{id} is {task.state}"
                 continue
             assert task.state is reference.state(id), (
                 f"{id} is {task.state}, not {reference.state(id)}: {task.reason}"
@@ -248,7 +323,7 @@ class CheckedWorld(World):
         final = reference.final(cover)
         if was is not None and was.state is TaskState.BLOCKED:
             return
-        if reference.state(id) is TaskState.BLOCKED:
+        if reference.is_stuck(id):
             return
         record = self.store.task(final)
         assert record is not None, f"{id}: its cover {final} is no task"
@@ -257,6 +332,14 @@ class CheckedWorld(World):
             assert not more, f"{id} is covered by {final}, which waits for more: {more}"
 
     # -- now and then ----------------------------------------------------------------------
+
+    def check_reasons(self) -> None:
+        """Check that each task that does not run is explained by something that is so."""
+        if self.is_serving:
+            try:
+                check_reasons(self.live, self.reference, self.now, self.slots)
+            except AssertionError as error:
+                raise AssertionError(f"{self.now}: {error}") from error
 
     def check_fates(self) -> None:
         """Check that each instant up to now has one fate."""

@@ -134,6 +134,10 @@ class Draw:
                 return new
         return routines
 
+    def registry(self, routines: Sequence[Routine]) -> Registry:
+        """Return a registry of these, in which what others name keeps each task."""
+        return a_registry(*routines)
+
     def _without(self, routine: Routine, name: str) -> Routine:
         rest = tuple(one for one in routine.dependencies if one.name != name)
         return replace(routine, dependencies=rest)
@@ -148,6 +152,10 @@ class Draw:
                 if is_odd_self or one.name not in names:
                     return False
         return not examine(routines).errors
+
+    def is_reload_due(self) -> bool:
+        """Return whether somebody edits the registry now and has it reloaded."""
+        return False
 
     # -- scripts ---------------------------------------------------------------------------
 
@@ -211,7 +219,7 @@ def a_world(draw: Draw, *, late: int | None = None) -> CheckedWorld:
     """Return a world at its beginning."""
     random = draw.random
     routines = draw.routines()
-    world = CheckedWorld(a_registry(*routines), at(random.choice(STARTS)))
+    world = CheckedWorld(draw.registry(routines), at(random.choice(STARTS)))
     world.outcomes = {f"{kind}{number}": draw.ends for kind in "rn" for number in range(10)}
     world.slots = random.choice((1, 1, 2, 3, 8, 100))
     world.late = late if late is not None else random.choice((1, 2, 100))
@@ -225,6 +233,9 @@ def live_through(draw: Draw, world: CheckedWorld, steps: int, *, with_ends: bool
     routines = list(world.registry.values())
     for _ in range(steps):
         world.run_until(world.now + timedelta(minutes=random.choice((0, 7, 60, 200, 600))))
+        if draw.is_reload_due():
+            routines = draw.edited(routines)
+            world.reload(draw.registry(routines))
         chance = random.random()
         if chance < 0.6:
             world.handle(draw.ask(world), "asked")
@@ -237,20 +248,17 @@ def live_through(draw: Draw, world: CheckedWorld, steps: int, *, with_ends: bool
         elif chance < 0.75:
             world.check_snapshot()
             world.check_fates()
+            world.check_reasons()
         elif with_ends:
             world.crash() if random.random() < 0.5 else world.stop()
             world.now += timedelta(minutes=random.choice((0, 5, 90, 1500)))
             if random.random() < 0.5:
                 for _ in range(random.randint(1, 3)):
                     routines = draw.edited(routines)
-                world.registry = edited_registry(routines)
+                world.registry = draw.registry(routines)
                 world.newest_started.clear()
             world.start(fresh=random.random() < 0.15, assume_done=random.random() < 0.2)
     world.run_until(world.now + timedelta(hours=3))
     world.check_fates()
     world.check_snapshot()
-
-
-def edited_registry(routines: Sequence[Routine]) -> Registry:
-    """Return a registry of these, in which what others name keeps each task."""
-    return a_registry(*routines)
+    world.check_reasons()

@@ -31,13 +31,14 @@ from scheduler.engine.events import (
     ExecuteAsked,
     MarkAsked,
     Recorded,
+    RegistryReloaded,
     SchedulerStarted,
     StopAsked,
     TimePassed,
     UnknownMarkAsked,
 )
 from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import Task, TaskId
+from scheduler.engine.task import SkippedRun, Task, TaskId
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Backlog, Dependency, InstantKind, On, Overlap, Routine
 from scheduler.registry.task_id import parse_task_id
@@ -88,7 +89,9 @@ def _dependency(text: str | Dependency) -> Dependency:
     return Dependency(name=name, instant=kind, on=On(rest[1]) if len(rest) > 1 else On.SUCCESS)
 
 
-def a_registry(*routines: Routine, timezone: str = "UTC") -> Registry:
+def a_registry(
+    *routines: Routine, timezone: str = "UTC", pools: Mapping[str, int] | None = None
+) -> Registry:
     """Return a registry in which the backlog rule for what is named has been applied."""
     strict = {
         name
@@ -101,7 +104,7 @@ def a_registry(*routines: Routine, timezone: str = "UTC") -> Registry:
         replace(routine, backlog=Backlog.ALL) if routine.name in strict else routine
         for routine in routines
     ]
-    return Registry(made, timezone=timezone)
+    return Registry(made, timezone=timezone, pools=pools)
 
 
 def at(text: str) -> datetime:
@@ -154,6 +157,14 @@ class World:
         self._ran_with = self.registry
         return self
 
+    def reload(self, registry: Registry) -> "World":
+        """Let a person have another registry adopted while the scheduler runs, as the loop does."""
+        found = restored(self.store, self.engine.registry, registry, self.now)
+        records: tuple[Task | SkippedRun, ...] = (*found.ended, *found.runs)
+        self.registry = self._ran_with = registry
+        self.handle(RegistryReloaded(at=self.now, registry=registry, records=records), "reload")
+        return self
+
     def crash(self) -> "World":
         """Let the scheduler and all that it runs die at once."""
         self._engine = None
@@ -166,7 +177,11 @@ class World:
         """Stop the scheduler: what runs goes on to its end, nothing starts."""
         self.handle(StopAsked(at=self.now), "stop asked")
         while self._ends:
-            self._next_end()
+            if self.wake_at is not None and self.wake_at < self._ends[0][0]:
+                self.now = max(self.now, self.wake_at)
+                self.handle(TimePassed(at=self.now), "")
+            else:
+                self._next_end()
         self._engine = None
         return self
 
