@@ -588,7 +588,7 @@ class Board:
             if not self.holding[task.routine]:
                 del self.holding[task.routine]
             self.freed[task.routine] = None
-        elif task.state is TaskState.READY:
+        if task.state is TaskState.READY:  # also of a retry, which holds its routine's overlap
             self.made_unready[task.id] = None
 
     def withdraw(self, entry: Entry) -> None:
