@@ -291,9 +291,7 @@ def built(
     old = _old_registry(store, loaded)
     launcher = Launcher(name=options.name, settings=settings)
     executor = machine.executor(
-        lambda task, attempt, exit_: inbox.put(
-            AttemptEnded(task=task, attempt=attempt, exit=exit_)
-        )
+        lambda task, attempt, exit_: inbox.put(AttemptEnded(task=task, attempt=attempt, exit=exit_))
     )
     boot = store.note(BOOT_NOTE)
     if boot is None:
