@@ -1,0 +1,64 @@
+"""Looks for the planted faults, seed by seed: ``make simulate-faults``."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing import Pool
+from pathlib import Path
+
+from tests.simulation.faults import FAULTS
+from tests.simulation.story import story_of
+from tests.simulation.world import live_through
+
+#: by which seed each fault was found last: ``name seed``
+FOUND = Path(__file__).with_name("found.txt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    """What gave a fault away."""
+
+    name: str
+    seed: int | None  # None: nothing did
+    tried: int
+    broken: str
+
+
+def find(name: str, seeds: Iterable[int]) -> Find:
+    """Return the first seed that finds a fault."""
+    tried = 0
+    with FAULTS[name].plant():
+        for seed in seeds:
+            tried += 1
+            broken = live_through(story_of(seed)).broken
+            if broken is not None:
+                return Find(name=name, seed=seed, tried=tried, broken=broken.promise)
+    return Find(name=name, seed=None, tried=tried, broken="")
+
+
+def found_before() -> dict[str, int]:
+    """Return by which seed each fault was found last."""
+    lines = FOUND.read_text().splitlines() if FOUND.exists() else []
+    return {name: int(seed) for name, seed in (line.split() for line in lines)}
+
+
+def _found(given: tuple[str, range]) -> Find:
+    return find(*given)
+
+
+def hunt(names: Sequence[str], seeds: range) -> int:
+    """Look for faults, all if none is named; print the table, and keep what was found."""
+    chosen = names or list(FAULTS)
+    known = found_before()
+    missed = 0
+    with Pool(os.cpu_count()) as pool:
+        for one in pool.imap(_found, [(name, seeds) for name in chosen], chunksize=1):
+            where = f"seed {one.seed}" if one.seed is not None else f"not in {one.tried} seeds"
+            print(f"{one.name:44} {where:12} {one.broken}", flush=True)
+            missed += one.seed is None
+            if one.seed is not None:
+                known[one.name] = one.seed
+    rows = [f"{name} {known[name]}" for name in FAULTS if name in known]
+    FOUND.write_text("\n".join(rows) + "\n")
+    print(f"{len(chosen) - missed} of {len(chosen)} planted faults were found")
+    return int(missed > 0)
