@@ -3,13 +3,14 @@
 PYTHON ?=
 BIN := .venv/bin
 
-.PHONY: help demo test lint setup run-env dev-env
+.PHONY: help demo test fuzz lint setup run-env dev-env
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    run the sample scheduler; Ctrl-C stops it"
 	@echo "make test    run the tests, those of the documentation included"
 	@echo "make lint    check format, style, types and the layers of the imports"
+	@echo "make fuzz    throw anything at the reader, the ids and the API, and tell how much that was"
 	@echo "make setup   make the environment and install the commit hooks"
 	@echo
 	@echo "Each needs Python 3.11 or newer; PYTHON=/path/to/python chooses one."
@@ -31,6 +32,11 @@ demo: run-env
 # Most of the time the tests wait for processes: hence more workers than small machines have cores.
 test: dev-env
 	@$(BIN)/python -m pytest -n 4
+
+# TIMES as many inputs as the tests try; in one process, which counts them.
+TIMES ?= 20
+fuzz: dev-env
+	@FUZZ_TIMES=$(TIMES) $(BIN)/python -m pytest -q tests/fuzz
 
 lint: dev-env
 	@$(BIN)/python -m ruff format --check .

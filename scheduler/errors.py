@@ -16,6 +16,10 @@ class StoreError(SchedulerError):
     """The database could not be read or written: nothing was changed, it may be tried again."""
 
 
+class DamagedError(StoreError):
+    """The database is damaged: only a backup, or starting without it, helps."""
+
+
 class UnknownRoutineError(SchedulerError, KeyError):
     """A name that no routine of the registry bears."""
 
@@ -26,7 +30,9 @@ class UnknownRoutineError(SchedulerError, KeyError):
 
 def quoted(text: str, limit: int = 60) -> str:
     """Return ``text`` in quotes for a message, on one line and cut where it is too long to read."""
-    return repr(text if len(text) <= limit else text[: limit - 1] + "…")
+    shown = repr(text if len(text) <= limit else text[: limit - 1] + "…")
+    # What cannot be printed becomes up to ten characters each.
+    return shown if len(shown) <= 3 * limit + 2 else repr(text[: limit // 4] + "…")
 
 
 def as_word(name: object) -> str:

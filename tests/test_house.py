@@ -1,6 +1,7 @@
 """The house rules that no other tool checks: a page for everything, decisions, the changelog."""
 
 import argparse
+import ast
 import re
 import tomllib
 from collections.abc import Iterable
@@ -57,6 +58,12 @@ def test_every_variable_has_its_place() -> None:
     from scheduler.registry.environment import RESERVED
 
     assert not missing(RESERVED, page("running"))
+
+
+def test_every_word_that_makes_a_secret_has_its_place() -> None:
+    from scheduler.registry.masking import SECRET_ENDINGS, SECRET_NAMES
+
+    assert not missing([*SECRET_NAMES, *SECRET_ENDINGS], page("security"))
 
 
 def test_every_state_has_its_place() -> None:
@@ -131,6 +138,44 @@ def test_every_route_has_its_place() -> None:
 
     app = make_app(token="t", inbox=Inbox[Ask](), answers={}, version="0")
     assert not missing(app.openapi()["paths"], page("http"))
+
+
+def test_no_shell_is_started_anywhere() -> None:
+    found = [
+        f"{file.relative_to(ROOT)}:{call.lineno}"
+        for folder in ("scheduler", "statics")
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and starts_shell(call)
+    ]
+    assert not found
+
+
+def starts_shell(call: ast.Call) -> bool:
+    """Return whether a call hands a line to a shell, or may do so."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    by_name = {"system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell"}
+    starts_process = name in ("Popen", "run", "call", "check_call", "check_output")
+    # Given as **options it could not be seen.
+    return name in by_name or (
+        starts_process and any(one.arg in ("shell", None) for one in call.keywords)
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("os.system('ls')", True),
+        ("subprocess.run('ls', shell=True)", True),
+        ("subprocess.Popen(words, **options)", True),
+        ("popen('ls')", True),
+        ("subprocess.Popen(words, cwd=folder)", False),
+        ("platform.python_version()", False),
+    ],
+)
+def test_a_shell_is_known_by_its_call(line: str, expected: bool) -> None:
+    (call,) = (one for one in ast.walk(ast.parse(line)) if isinstance(one, ast.Call))
+    assert starts_shell(call) is expected
 
 
 def test_every_run_time_dependency_has_a_decision() -> None:

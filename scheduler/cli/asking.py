@@ -6,11 +6,11 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import cast
 
-from scheduler.cli.answers import DoneView, StatusView
 from scheduler.cli.printing import clean, page_of, say, say_json
 from scheduler.cli.sources import live_of
 from scheduler.cli.words import Target, needed_target_of, target_of
 from scheduler.errors import SchedulerError, as_word
+from scheduler.service.answers import DoneView, StatusView
 from scheduler.service.client import Client
 from scheduler.service.instance import Instance, has_ended
 

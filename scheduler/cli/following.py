@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
-from scheduler.cli.answers import DoneView, HistoryView, LogsView, TaskView
 from scheduler.cli.printing import clean, say, say_aside, say_json
 from scheduler.cli.sources import DataFolder, Source, source_of
 from scheduler.cli.words import needed_target_of
 from scheduler.errors import SchedulerError
+from scheduler.service.answers import DoneView, HistoryView, LogsView, TaskView
 from scheduler.service.client import Client
 from scheduler.service.instance import Instance, has_ended
+from scheduler.service.log_files import open_log
 
 _LOOK_EVERY = 0.2  # seconds
 _CHUNK = 1 << 20
@@ -137,7 +138,7 @@ def _ended() -> bool:
 def _read(path: Path, place: int) -> tuple[bytes, int]:
     """Return what stands at a place of a file, and the place after it."""
     try:
-        with path.open("rb") as file:
+        with open(open_log(path, os.O_RDONLY), "rb") as file:
             # A log beyond its limit is cut in the middle: what is new then stands at its end.
             place = min(place, file.seek(0, os.SEEK_END))
             file.seek(place)

@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
-from scheduler.cli.answers import GridCellView, GridRowView, GridView
 from scheduler.cli.printing import (
     STATE_STYLES,
     Page,
@@ -29,6 +28,7 @@ from scheduler.cli.status import scheduler_lines
 from scheduler.cli.times import moment_in_words, now
 from scheduler.cli.words import routine_of
 from scheduler.errors import SchedulerError
+from scheduler.service.answers import GridCellView, GridRowView, GridView
 
 #: what stands in a cell, the worst state first
 LETTERS = {

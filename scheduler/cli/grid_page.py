@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 
-from scheduler.cli.answers import GridCellView, GridRowView, GridView
 from scheduler.cli.grid import LETTERS, UNREAD, UNREAD_IN_WORDS, Mark, caption, rulers
 from scheduler.cli.printing import clean, width_of
 from scheduler.cli.times import moment_in_words
+from scheduler.service.answers import GridCellView, GridRowView, GridView
 
 _LETTERS_OF_COLUMN = 3  # about as wide as a cell
 _LENGTH_OF_DAY = len("2026-11-23")

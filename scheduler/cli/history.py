@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
-from scheduler.cli.answers import AttemptView, HistoryView, RunView, TaskView
 from scheduler.cli.printing import (
     STATE_STYLES,
     Cell,
@@ -26,6 +25,7 @@ from scheduler.cli.status import ended_cells
 from scheduler.cli.times import length_between, length_in_words, moment_in_words, now
 from scheduler.cli.words import target_of
 from scheduler.errors import SchedulerError
+from scheduler.service.answers import AttemptView, HistoryView, RunView, TaskView
 
 _LIMIT = 50
 _LIMIT_OF_CSV = 10_000  # the most that can be asked for: a file that lacks something misleads

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from icalendar import Calendar, Component, Event
 
-from scheduler.cli.answers import PlannedView
 from scheduler.cli.printing import clean
+from scheduler.service.answers import PlannedView
 from scheduler.version import __version__
 
 _UNQUOTED = "+:"  # of task ids: their wall time stays readable

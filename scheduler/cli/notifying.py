@@ -8,6 +8,7 @@ from scheduler.cli.printing import clean, say, say_json
 from scheduler.cli.sources import config_of_folder, given_name, is_same_file
 from scheduler.cli.times import now
 from scheduler.errors import SchedulerError
+from scheduler.registry.masking import masked_words
 from scheduler.service import instance
 from scheduler.service.config import read_config
 from scheduler.service.incidents import sample
@@ -34,7 +35,9 @@ def notify(arguments: Namespace) -> int:
     told = Teller(command, scheduler=name, directory=settings.root_directory).tell(message)
     if arguments.json:
         fields = ("code", "seconds", "error", "output")
-        say_json({"command": list(command), **{key: getattr(told, key) for key in fields}})
+        say_json(
+            {"command": list(masked_words(command)), **{key: getattr(told, key) for key in fields}}
+        )
     else:
         how = f"failed: {told.error}" if told.error else "has been told (exit code 0)"
         say(clean(f"{command[0]} {how}, in {told.seconds:.1f} s"))

@@ -3,11 +3,11 @@
 from argparse import Namespace
 from typing import cast
 
-from scheduler.cli.answers import DoneView
 from scheduler.cli.printing import clean, say, say_json
 from scheduler.cli.sources import live_of
 from scheduler.cli.words import routine_of
 from scheduler.errors import SchedulerError
+from scheduler.service.answers import DoneView
 from scheduler.service.client import Client
 
 

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from scheduler.cli.answers import PlannedView
 from scheduler.cli.printing import (
     STATE_STYLES,
     Cell,
@@ -25,6 +24,7 @@ from scheduler.cli.status import pause_in_words
 from scheduler.cli.times import distance_in_words, moment_in_words, now
 from scheduler.cli.words import routine_of
 from scheduler.errors import SchedulerError
+from scheduler.service.answers import PlannedView
 
 if TYPE_CHECKING:
     from scheduler.registry.registry import Registry

@@ -6,11 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
-from scheduler.cli.answers import (
-    ListView,
-    RoutineView,
-    WhyView,
-)
 from scheduler.cli.printing import (
     STATE_STYLES,
     Cell,
@@ -27,6 +22,11 @@ from scheduler.cli.sources import source_of
 from scheduler.cli.status import pause_in_words
 from scheduler.cli.times import distance_in_words, moment_in_words, now
 from scheduler.cli.words import needed_target_of
+from scheduler.service.answers import (
+    ListView,
+    RoutineView,
+    WhyView,
+)
 
 
 def list_routines(arguments: Namespace) -> int:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import cast
 
-from scheduler.cli.answers import ChangeView, DoneView, PreviewView, ProblemsView, TouchedView
 from scheduler.cli.confirming import is_confirmed
 from scheduler.cli.printing import Cell, Page, Style, clean, page_of, say, say_json, styled, table
 from scheduler.cli.sources import live_of
 from scheduler.cli.times import distance_in_words, now
 from scheduler.errors import Problem, RegistryError
+from scheduler.service.answers import ChangeView, DoneView, PreviewView, ProblemsView, TouchedView
 from scheduler.service.client import Client
 
 _NOT_CONFIRMED = 1

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from scheduler.cli.answers import DoneView, ExtentView, RerunView
 from scheduler.cli.confirming import is_confirmed
 from scheduler.cli.main import INTERRUPTED
 from scheduler.cli.printing import clean, page_of, progress_bar, say, say_json
 from scheduler.cli.sources import live_of
 from scheduler.cli.words import routine_of
 from scheduler.errors import SchedulerError, as_word
+from scheduler.service.answers import DoneView, ExtentView, RerunView
 from scheduler.service.client import Client
 from scheduler.service.instance import Instance, has_ended
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
-from scheduler.cli.answers import HistoryView
 from scheduler.cli.printing import say_aside
 from scheduler.cli.sources import config_of_folder, given_name, source_of
 from scheduler.cli.times import now
@@ -17,6 +16,7 @@ from scheduler.engine.task import TaskId
 from scheduler.errors import SchedulerError
 from scheduler.registry.registry import Registry
 from scheduler.registry.task_id import parse_moment, parse_task_id, split_task_id
+from scheduler.service.answers import HistoryView
 from scheduler.service.config import read_config
 from scheduler.service.executors.protocol import Exit, Launch, LaunchError
 from scheduler.service.launches import Launcher

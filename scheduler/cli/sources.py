@@ -117,6 +117,19 @@ def folder_of(arguments: Namespace) -> Remembered | None:
     return Remembered(name=name, config=str(config), database=database, mode="prod")
 
 
+def data_folder_of(arguments: Namespace) -> Remembered:
+    """Return the data folder that is meant, live or not: the one whose scheduler would answer.
+
+    Raises:
+        SchedulerError: there is none, or it is not clear which.
+    """
+    try:
+        live = live_of(arguments)
+    except NotRunningError as error:
+        return folder_of(arguments) or _only_remembered(error)
+    return Remembered(name=live.name, config=live.config, database=live.database, mode=live.mode)
+
+
 def _named(name: str) -> Remembered:
     known = instance.remembered(name)
     if known is None:

@@ -1,19 +1,12 @@
 """``status``: what runs, is blocked, failed, waits and comes next."""
 
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import cast
 
-from scheduler.cli.answers import (
-    PauseView,
-    PlannedView,
-    RoutineView,
-    SchedulerView,
-    StatusView,
-    TaskView,
-)
 from scheduler.cli.printing import (
     STATE_STYLES,
     Cell,
@@ -36,6 +29,15 @@ from scheduler.cli.times import (
 )
 from scheduler.cli.words import routine_of
 from scheduler.errors import SchedulerError, as_word
+from scheduler.service.answers import (
+    PauseView,
+    PlannedView,
+    RoutineView,
+    SchedulerView,
+    StatusView,
+    TaskView,
+    VariableView,
+)
 from scheduler.service.instance import Instance, live_instances
 
 
@@ -124,6 +126,8 @@ def routine_lines(view: RoutineView, page: Page, at: datetime) -> list[str]:
     rows = [
         ("about", view["description"]),
         ("runs", view["script"] or f"python -m {view['module']}"),
+        ("arguments", " ".join(map(_quoted_word, view["arguments"]))),
+        ("environment", ", ".join(map(_variable, view["environment"]))),
         ("when", f"{view['schedule_in_words']}, {view['timezone']}"),
         ("enabled", "" if view["enabled"] else "no: its tasks are not made"),
         ("paused", pause_in_words(view["paused"], at) if view["paused"] else ""),
@@ -135,6 +139,19 @@ def routine_lines(view: RoutineView, page: Page, at: datetime) -> list[str]:
     ]
     title = styled(f"routine {clean(view['name'])}", Style.BOLD, page)
     return [title, *table([row for row in rows if row[1]], page)]
+
+
+def _quoted_word(word: str) -> str:
+    """Return a word as it may be written in ``arguments``."""
+    if word and not re.search("[ \t\r\n'\"]", word):
+        return word
+    return f'"{word}"' if '"' not in word else f"'{word}'"
+
+
+def _variable(view: VariableView) -> str:
+    if "file" in view:
+        return f"all of {view['file']}"
+    return f"{view.get('name')}={view.get('value')}"
 
 
 def pause_in_words(pause: PauseView, at: datetime) -> str:

@@ -17,7 +17,7 @@ Options are written with _ or -.  --scheduler_name may be left out when one sche
 'scheduler VERB --help' shows examples."""
 
 # Verbs of the plan that are not built yet: named rather than taken for a slip.
-_LATER_VERBS = ("init", "backup")
+_LATER_VERBS = ("init",)
 
 
 class Parser(argparse.ArgumentParser):

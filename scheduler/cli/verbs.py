@@ -239,6 +239,15 @@ def _plan(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _backup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target", nargs="?", type=_filled, metavar="TARGET", help="a new file, or a folder"
+    )
+    parser.add_argument(
+        "--restore", type=_filled, metavar="FILE", help="put this backup in the database's place"
+    )
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="your shell")
 
@@ -416,6 +425,17 @@ VERBS = (
             "scheduler mark --unknown succeeded",
         ),
         options=(_mark, _common, _json),
+    ),
+    Verb(
+        name="backup",
+        help="copy the state, also while the scheduler runs; or put a copy back",
+        run="backing_up:backup",
+        examples=(
+            "scheduler backup",
+            "scheduler backup /mnt/backups",
+            "scheduler backup --restore scheduler.db.2026-10-01T02-00-00Z.backup",
+        ),
+        options=(_backup, _common, _json),
     ),
     Verb(
         name="notify",

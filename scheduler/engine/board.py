@@ -588,7 +588,7 @@ class Board:
             if not self.holding[task.routine]:
                 del self.holding[task.routine]
             self.freed[task.routine] = None
-        if task.state is TaskState.READY:  # also of a retry, which holds its routine's overlap
+        if task.state is TaskState.READY:
             self.made_unready[task.id] = None
 
     def withdraw(self, entry: Entry) -> None:

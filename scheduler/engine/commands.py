@@ -4,7 +4,7 @@ The ``Record...`` and ``Forget...`` commands of one event are stored in one tran
 anything is started or killed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from scheduler.engine.task import Pause, RoutineState, SkippedRun, Task, TaskId
@@ -70,7 +70,8 @@ class StartAttempt:
     attempt: int
     previous_instant: datetime | None  # of the routine's trigger, run or not
     since: datetime | None  # instant of the routine's last task that succeeded
-    arguments: str | None = None  # in place of the routine's
+    # In place of the routine's; there may be secrets among them.
+    arguments: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,10 +111,11 @@ class Engine:
             # Before the planning: what waits no longer is not covered by what falls due.
             stop_waiting(self._board, event.at)
             self._settle(event.at)
-            self._plan(event.at)
+            planned = self._plan(event.at)
             # After it: what is planned late may be too late already.
-            stop_waiting(self._board, event.at)
             acts.extend(go_off(self._board, event.at))
+            for name in planned:  # not before: what has ended may be overdue
+                self._prune(name)
             self._settle(event.at)
             acts.extend(self._admit(event.at))
         else:
@@ -228,10 +229,10 @@ class Engine:
         self._is_serving = False
         board = self._board
         # What runs still ends by its timeout; the rest is for the next start.
-        timers = self._board.timers
+        timers = board.timers
         timers[:] = [one for one in timers if one[-1].kind is TimerKind.TIMEOUT]
         heapify(timers)
-        self._board.waits.clear()
+        board.waits.clear()
         commands: list[Command] = []
         for ids in board.running.values() if event.now else ():
             for id in ids:
@@ -333,19 +334,19 @@ class Engine:
                 assert after is not None
                 plan(board, name, max(after, board.routines[name].known_since), at)
                 self._expect(name, at)
+                stop_waiting(board, at)  # what is planned late may have waited in vain already
             if name in board.dirty:
                 settle_routine(board, name, at)
 
-    def _plan(self, at: datetime) -> None:
-        """Plan what has fallen due."""
+    def _plan(self, at: datetime) -> list[str]:
+        """Plan what has fallen due; return the routines of which anything has."""
         board = self._board
         after, board.planned_until = board.planned_until, max(board.planned_until, at)
         due = [*self._fallen_due(self._due, at), *self._fallen_due(self._quiet, at)]
         for name in due:
             board.attend(name)
         self._settle(at, due, after)
-        for name in due:
-            self._prune(name)
+        return due
 
     def _fallen_due(self, heap: list[tuple[datetime, int, str]], at: datetime) -> list[str]:
         names: list[str] = []

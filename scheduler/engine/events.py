@@ -3,7 +3,7 @@
 Every event carries ``at``, the time at which it was noticed, aware and in UTC.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from scheduler.engine.states import Cause
@@ -96,7 +96,7 @@ class ExecuteAsked(Event):
     """A person asked for these tasks to run now."""
 
     tasks: tuple[Recorded, ...]
-    arguments: str | None = None
+    arguments: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ class RoutineExecuteAsked(Event):
     """A person asked for a task of this routine at the first free second."""
 
     routine: str
-    arguments: str | None = None
+    arguments: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 No rules: what may follow what is `states.TRANSITIONS`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -73,7 +73,8 @@ class Task:
     cover: TaskId | None = None  # the newer task that runs in its place
     root: TaskId | None = None  # of a blocked one: where the trouble began
     by_hand: bool = False  # its next or present attempt was asked for by a person
-    arguments: str | None = None  # for that attempt, in place of the routine's
+    # For that attempt, in place of the routine's.
+    arguments: str | None = field(default=None, repr=False)
     tries: int = 0  # attempts since it was planned, or since a person asked for it
     retry_at: datetime | None = None  # when it is tried again
     is_overdue: bool = False  # had not succeeded by its due_by

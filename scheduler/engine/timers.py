@@ -70,7 +70,7 @@ def stop_waiting(board: Board, at: datetime) -> None:
 def go_off(board: Board, at: datetime) -> Iterator[Command]:
     """Do what the other timers up to now are for."""
     while board.timers and board.timers[0][0] <= at:
-        timer = heappop(board.timers)[-1]
+        moment, _, _, timer = heappop(board.timers)
         if timer.kind is TimerKind.RESUME:
             assert timer.pause is not None
             _resume(board, timer, at)
@@ -87,7 +87,7 @@ def go_off(board: Board, at: datetime) -> Iterator[Command]:
                 if entry is not None and _is_too_late(board, entry, at):
                     board.move(entry, Cause.TOO_LATE, "had not started by its start_by", at)
             case TimerKind.DUE_BY:
-                yield from _overdue(board, timer.task, at)
+                yield from _overdue(board, timer.task, moment)
             case TimerKind.WAIT_UNTIL:
                 raise AssertionError("those stand in a heap of their own")
             case _:
@@ -119,13 +119,13 @@ def _is_too_late(board: Board, entry: Entry, at: datetime) -> bool:
     return has_passed(start_by_of(board, entry.task), at)
 
 
-def _overdue(board: Board, id: TaskId, at: datetime) -> Iterator[Command]:
+def _overdue(board: Board, id: TaskId, moment: datetime) -> Iterator[Command]:
     """Note that a task has not succeeded by its due_by, also when it never started."""
     task = board.task(id)
     if task is None or task.is_overdue or task.state in (TaskState.SUCCEEDED, TaskState.SKIPPED):
         return
-    if not has_passed(due_by_of(board, task), at):
-        return
+    if due_by_of(board, task) != moment:
+        return  # an edit has moved it
     board.put(replace(task, is_overdue=True))
     yield Notice(task=id, kind="overdue")
 

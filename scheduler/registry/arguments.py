@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from scheduler.errors import quoted
 from scheduler.registry.flaws import Flaw, closest
+from scheduler.registry.masking import masked_text, masked_words
 
 FIELDS = ("instant", "nominal", "previous_instant", "since", "routine", "attempt")
 _OF_INSTANT = ("instant", "nominal", "previous_instant")
@@ -44,9 +45,9 @@ def read_arguments(text: str) -> tuple[str, ...]:
         Flaw: a quote or a brace is not closed, a field or its format is unknown.
     """
     words = split_arguments(text)
-    for word in words:
-        for field, spec in _fields(word):
-            _check_field(word, field, spec)
+    for word, shown in zip(words, masked_words(words), strict=True):
+        for field, spec in _fields(word, shown):
+            _check_field(_Piece(field=field, spec=spec, is_secret=word != shown, word=shown))
     return words
 
 
@@ -57,7 +58,8 @@ def split_arguments(text: str) -> tuple[str, ...]:
     for found in _PIECE.finditer(text):
         piece = found[0]
         if piece in ("'", '"'):
-            message = f"arguments {quoted(text)}: the {piece} at character {found.start() + 1}"
+            where = f"the {piece} at character {found.start() + 1}"
+            message = f"arguments {quoted(masked_text(text))}: {where}"
             raise Flaw(
                 f"{message} is never closed", "close it, or put it into quotes of the other kind"
             )
@@ -82,7 +84,7 @@ def format_arguments(words: Sequence[str], values: ArgumentValues) -> tuple[str,
 
 def instant_field(words: Sequence[str]) -> str | None:
     """Return the first field that tells a task its own instant, but not if it is told `since`."""
-    found = [field for word in words if "{" in word for field, _ in _fields(word)]
+    found = [field for word in words if "{" in word for field, _ in _fields(word, word)]
     if "since" in found:  # what lies between the two is told as well
         return None
     return next((field for field in found if field in _OF_INSTANT), None)
@@ -120,25 +122,38 @@ def _shown(value: datetime | str | int | None, spec: str) -> str:
     return format(value, spec)
 
 
-def _fields(word: str) -> list[tuple[str, str]]:
-    """Return the (field, format) pairs of a template."""
+def _fields(word: str, shown: str) -> list[tuple[str, str]]:
+    """Return the (field, format) pairs of a template, which problems call ``shown``."""
     fields: list[tuple[str, str]] = []
     for found in _TEMPLATE.finditer(word):
         if found[1] is not None:
             field, _, spec = found[1].partition(":")
             fields.append((field, spec))
         elif found[0] in ("{", "}"):
-            message = f"arguments: in {quoted(word)} a {found[0]} is alone"
+            message = f"arguments: in {quoted(shown)} a {found[0]} is alone"
             hint = f"write {found[0] * 2} for a brace; quote a word that holds spaces"
             raise Flaw(message, hint)
     return fields
 
 
-def _check_field(word: str, field: str, spec: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """A field of a word, and how problems call the word."""
+
+    field: str
+    spec: str
+    is_secret: bool  # the word holds a secret, and this may be a part of it
+    word: str
+
+
+def _check_field(piece: _Piece) -> None:
+    word, field, spec = piece.word, piece.field, piece.spec
     if field not in FIELDS:
         near = closest(field, FIELDS)
         known = ", ".join(f"{{{name}}}" for name in FIELDS)
         hint = f"did you mean {{{near}}}?" if near else f"there are {known}; {{{{ is a brace"
+        if piece.is_secret:
+            raise Flaw(f"arguments: in {quoted(word)} what stands in braces is not a field", hint)
         raise Flaw(f"arguments: {quoted('{' + field + '}')} is not a field", hint)
     is_instant = field not in ("routine", "attempt")
     parts = _DIRECTIVE.findall(spec) if is_instant else [spec]
@@ -146,7 +161,7 @@ def _check_field(word: str, field: str, spec: str) -> None:
     if any(re.search("[0-9]{4}", part) for part in parts):
         raise Flaw(f"arguments: the format in {quoted(word)} is too wide")
     if spec and is_instant:
-        _check_instant_format(word, parts)
+        _check_instant_format(piece, parts)
     elif spec:
         _check_plain_format(word, field, spec)
 
@@ -160,7 +175,8 @@ def _check_plain_format(word: str, field: str, spec: str) -> None:
         raise Flaw(message, f"as in {example}") from None
 
 
-def _check_instant_format(word: str, directives: Sequence[str]) -> None:
+def _check_instant_format(piece: _Piece, directives: Sequence[str]) -> None:
+    word = piece.word
     example = "as in {instant:%Y-%m-%d}"
     if not directives:
         raise Flaw(f"arguments: the format in {quoted(word)} names no part of a date", example)
@@ -171,5 +187,6 @@ def _check_instant_format(word: str, directives: Sequence[str]) -> None:
             shown = directive
         # What the system does not know it refuses, or repeats.
         if shown == directive:
-            message = f"arguments: in {quoted(word)} {quoted(directive, 20)} is no part of a date"
+            part = "a format" if piece.is_secret else quoted(directive, 20)
+            message = f"arguments: in {quoted(word)} {part} is no part of a date"
             raise Flaw(message, example)

@@ -13,7 +13,7 @@ from scheduler.errors import SchedulerError, quoted
 from scheduler.registry.calendars import Calendar
 from scheduler.registry.decoding import decode
 from scheduler.registry.flaws import Flaw, Report, closest, flaw_of
-from scheduler.registry.paths import Paths, absolute_path
+from scheduler.registry.paths import Paths, absolute_path, shown_path
 from scheduler.registry.routine import Place
 from scheduler.zones import EPOCH_ORDINAL
 
@@ -61,7 +61,8 @@ class Calendars:
             data = self._files.read(path)
         except SchedulerError as error:
             flaw = flaw_of(error)
-            raise Flaw(f"calendar {quoted(text)}: {flaw.reason}", flaw.hint) from None
+            reason = flaw.reason.replace(path, shown_path(path, 400))
+            raise Flaw(f"calendar {quoted(text)}: {reason}", flaw.hint) from None
         self.sources[path] = data
         self._report.begin_file(path)
         return Calendar(name=path, listed=self._days(data, path))

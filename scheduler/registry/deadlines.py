@@ -64,7 +64,7 @@ def parse_deadline(text: str) -> Deadline:
         return Deadline(time=hour * HOUR + minute * MINUTE + second)
     if re.fullmatch(r"\+[0-9]+", written):
         raise SchedulerError(
-            f"{quoted(text)} has no unit (write {written + 'h'!r} or {written + 'm'!r})"
+            f"{quoted(text)} has no unit (write {quoted(written + 'h')} or {quoted(written + 'm')})"
         )
     if written.startswith("+"):
         length = parse_duration(written[1:])
@@ -88,4 +88,4 @@ def _meant(written: str) -> str:
         parse_duration(written)
     except SchedulerError:
         return "one such as '06:30' or '+2h'"
-    return f"'+{written}'"
+    return quoted(f"+{written}")

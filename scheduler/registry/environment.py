@@ -1,6 +1,7 @@
 """The ``<environment>`` elements of a job, of defaults or of a group -> its variables."""
 
 from scheduler.errors import SchedulerError, quoted
+from scheduler.registry.masking import MASK
 from scheduler.registry.paths import Paths, absolute_path
 from scheduler.registry.routine import Variable, VariableFile
 from scheduler.registry.subjects import Subject
@@ -55,10 +56,16 @@ def _read_variable(part: Subject, folder: str, paths: Paths) -> Variable | Varia
     if name is None:
         return None
     if "=" in name or name != name.strip() or not name.isprintable():
-        part.wrong(f"{quoted(name)} is not the name of a variable", "no = and no spaces around it")
+        part.wrong(f"{_shown(name)} is not the name of a variable", "no = and no spaces around it")
     elif name.upper() in RESERVED:
         part.wrong(f"{name} is set by the scheduler itself", "choose another name")
     return Variable(name=name, value=attributes.get("value", ""))
+
+
+def _shown(name: str) -> str:
+    """Return what is no name as it may be shown: a value that was written with it is left out."""
+    before, separator, _ = name.partition("=")
+    return quoted(f"{before}={MASK}" if separator else name)
 
 
 def merged(outer: Environment, inner: Environment) -> Environment:

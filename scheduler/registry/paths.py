@@ -40,3 +40,10 @@ def absolute_path(attribute: str, text: str, folder: str, paths: Paths) -> str:
     if _FIELD.match(path) and not path.startswith(_STATICS):
         raise Flaw(f"{attribute} {quoted(text)}: of braces only {_STATICS} is known in a path")
     return paths.resolve(folder, path)
+
+
+def shown_path(path: str, limit: int = 120) -> str:
+    """Return a path for a message: on one line, and its end where it is too long to read."""
+    # The end tells more than the beginning.
+    shown = path if len(path) <= limit else "…" + path[1 - limit :]
+    return shown if shown.isprintable() else ascii(shown)

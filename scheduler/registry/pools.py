@@ -89,7 +89,8 @@ class Pools:
             hint = self._report.suggest(name, self._pools)
             # In what could not be read it may well be defined; only a likely slip is worth a word.
             if is_whole or hint:
-                hint = hint or f'define it: <pool name="{name[:60]}" slots="1"/>'
+                shown = name[:60] if name.isprintable() else "…"
+                hint = hint or f'define it: <pool name="{shown}" slots="1"/>'
                 subject.wrong(f"pool {quoted(name)} is not defined", hint)
         for (name, taken, _), subject in self._takers.items():
             pool = self._pools.get(name)

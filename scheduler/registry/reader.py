@@ -12,7 +12,7 @@ How the rules of one place reach another:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from scheduler.errors import Problem, SchedulerError, quoted
@@ -21,7 +21,7 @@ from scheduler.registry.calendar_names import Calendars
 from scheduler.registry.drafts import IN_FILE, Draft, Drafter, Scope
 from scheduler.registry.elements import Element, parse
 from scheduler.registry.flaws import Flaw, Report, did_you_mean, flaw_of
-from scheduler.registry.paths import Paths, absolute_path
+from scheduler.registry.paths import Paths, absolute_path, shown_path
 from scheduler.registry.pools import Pools
 from scheduler.registry.references import Binder
 from scheduler.registry.routine import Dependency, Place, Routine
@@ -66,7 +66,8 @@ class Reading:
     names: tuple[str, ...]  # each valid name once, in file order, whatever else is wrong with it
     timezone: str  # the registry's own zone, or the one that was handed in
     pools: Mapping[str, int]  # the slots of each
-    sources: tuple[tuple[str, bytes], ...]  # path and content of each file, the main one first
+    #: path and content of each file, the main one first
+    sources: tuple[tuple[str, bytes], ...] = field(repr=False)
     #: of each name, valid routine or not, its dependencies on such names
     dependencies: Mapping[str, tuple[Dependency, ...]]
     #: the valid routines by rounds that lost an upstream, or depend on such a one: what their
@@ -148,7 +149,9 @@ class _Reader:
                 self._is_whole = False  # something else altogether
                 return
         for stray in document.texts:
-            message = f"text {quoted(stray.text)} inside <{stray.tag[:60]}>"
+            # Within <environment> it may be a secret.
+            text = "text" if stray.tag == "environment" else f"text {quoted(stray.text)}"
+            message = f"{text} inside <{stray.tag[:60]}>"
             hint = "values stand in attributes, remarks in <!-- -->"
             self._report.add(stray.place, message, hint)
         self._read_root(root, replace(source, is_whole=document.is_whole), scope)
@@ -233,11 +236,11 @@ class _Reader:
         paths = [outer.path for outer in chain]
         if path in paths:
             loop = [*(outer.file for outer in chain[paths.index(path) :]), path]
-            raise Flaw(f"the file includes itself: {' -> '.join(map(_shown_path, loop))}")
+            raise Flaw(f"the file includes itself: {' -> '.join(map(shown_path, loop))}")
         if path in self._included:
             first = self._included[path]
-            reason = f"{_shown_path(path)} is included twice, first in line {first.line}"
-            raise Flaw(f"{reason} of {_shown_path(first.file)}", "remove one")
+            reason = f"{shown_path(path)} is included twice, first in line {first.line}"
+            raise Flaw(f"{reason} of {shown_path(first.file)}", "remove one")
         if len(chain) == _DEEPEST_INCLUDE:
             raise Flaw(f"files include each other more than {_DEEPEST_INCLUDE} deep")
         self._included[path] = place
@@ -247,7 +250,8 @@ class _Reader:
             return self._files.read(path)
         except SchedulerError as error:
             flaw = flaw_of(error)
-            raise Flaw(f"file {quoted(text)}: {flaw.reason}", flaw.hint) from None
+            reason = flaw.reason.replace(path, shown_path(path, 400))
+            raise Flaw(f"file {quoted(text)}: {reason}", flaw.hint) from None
 
 
 def _no_routines(file: str) -> Problem:
@@ -255,9 +259,3 @@ def _no_routines(file: str) -> Problem:
     return Problem(
         file=file, line=None, column=None, routine=None, message="it holds no routine", hint=hint
     )
-
-
-def _shown_path(path: str) -> str:
-    # The end tells more than the beginning.
-    shown = path if len(path) <= 120 else "…" + path[-119:]
-    return shown if shown.isprintable() else ascii(shown)

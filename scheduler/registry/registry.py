@@ -109,7 +109,7 @@ class Registry(Mapping[str, Routine]):
                 bound = (
                     TaskId(downstream, to_utc(one), routine.zone)
                     for one in self.triggers.between(downstream, start, end)
-                    if at in self.triggers.bound(routine, dependency, one)
+                    if self.triggers.binds(routine, dependency, one, at)
                 )
                 found.extend(islice(bound, limit))
         return tuple(dict.fromkeys(found))

@@ -11,6 +11,7 @@ from enum import StrEnum
 from scheduler.cron import Schedule
 from scheduler.registry.calendars import Calendar, CalendarSchedule, OnHoliday
 from scheduler.registry.deadlines import Deadline
+from scheduler.registry.masking import masked_value
 
 
 class InstantKind(StrEnum):
@@ -82,10 +83,13 @@ class Variable:
     name: str
     value: str
 
+    def __repr__(self) -> str:
+        return f"Variable(name={self.name!r}, value={masked_value(self.name, self.value)!r})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariableFile:
-    """A file of environment variables; its values are masked wherever they are shown."""
+    """A file of environment variables; its values are never shown."""
 
     path: str
 
@@ -107,7 +111,8 @@ class Routine:
     zone: str = "UTC"
     dependencies: tuple[Dependency, ...] = ()
     dependents: tuple[str, ...] = ()
-    arguments: tuple[str, ...] = ()  # split into words, not yet formatted
+    # Split into words, not yet formatted; there may be secrets among them.
+    arguments: tuple[str, ...] = field(default=(), repr=False)
     python: str | None = None
     directory: str | None = None
     folder: str = ""  # of the file that the routine stands in

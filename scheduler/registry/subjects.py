@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 
 from scheduler.errors import SchedulerError, quoted
 from scheduler.registry.attributes import (
-    ATTRIBUTES,
     FOREIGN,
     LATER,
+    OF_DEFAULTS,
     OF_JOB,
 )
 from scheduler.registry.elements import Element
@@ -85,7 +85,7 @@ class Subject:
             self.wrong(f"attribute {quoted(attribute)} is unknown", hint)
 
     def _home_of(self, attribute: str) -> str:
-        if self.element.tag == "registry" and ATTRIBUTES[attribute].is_inherited:
+        if self.element.tag == "registry" and attribute in OF_DEFAULTS:
             return "put it into <defaults>"
         return "give it to each job that needs it"
 

@@ -169,6 +169,17 @@ class Triggers:
                 found = found if found is not None and found >= start else None
         return () if found is None else (found,)
 
+    def binds(self, routine: Routine, dependency: Dependency, instant: int, at: int) -> bool:
+        """Return whether the task at ``instant`` waits for the upstream's at ``at``.
+
+        What `bound` says; but `all` of a month of minutes is not listed to find one.
+        """
+        if dependency.instant is not InstantKind.ALL:
+            return at in self.bound(routine, dependency, instant)
+        before = self.previous(routine.name, instant - 1)
+        first = instant if before is None else before + 1
+        return first <= at <= instant and self.is_instant(dependency.name, at)
+
     def _days_ahead(self, rounds: Rounds, day: int) -> Iterator[int]:
         """Yield the days, from ``day`` on, on which the routine may trigger."""
         slack = 0 if rounds.is_one_zone else 2

@@ -57,6 +57,13 @@ class Client:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             status, content = response.status, response.read()
+        except TimeoutError as error:
+            instance = self._instance
+            raise SchedulerError(
+                f"scheduler {instance.name!r} (pid {instance.pid}) has not answered for"
+                f" {self._timeout:.0f} s; what was asked is done once it can be (scheduler status"
+                " says what it waits for)"
+            ) from error
         except (OSError, http.client.HTTPException) as error:
             raise SchedulerError(self._unreachable()) from error
         finally:

@@ -17,6 +17,8 @@ _MICROSECOND = timedelta(microseconds=1)
 
 # Where nothing announces that the clock was set, it is looked at this often.
 _LOOK_EVERY = 60.0
+# One that needs no descriptor of its own: there may be none left, and the loop must go on.
+_SELECTOR = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _STEP = 1.0  # seconds by which wall clock and steady clock may drift apart while we look
 
 
@@ -79,7 +81,7 @@ class SystemClock:
             self._timer.close()
 
     def _wait_for_timer(self, timer: "_Timer", inbox: Wakeable, until: datetime | None) -> None:
-        with selectors.DefaultSelector() as selector:
+        with _SELECTOR() as selector:
             selector.register(inbox, selectors.EVENT_READ, "inbox")
             selector.register(timer, selectors.EVENT_READ, "timer")
             while until is None or self.now() < until:
@@ -90,7 +92,7 @@ class SystemClock:
                     return
 
     def _wait_in_pieces(self, inbox: Wakeable, until: datetime | None) -> None:
-        with selectors.DefaultSelector() as selector:
+        with _SELECTOR() as selector:
             selector.register(inbox, selectors.EVENT_READ)
             begun = time.time() - time.monotonic()
             while until is None or self.now() < until:

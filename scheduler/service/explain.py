@@ -217,8 +217,28 @@ class Explainer:
         pause = pause_over(self.store.pauses(), routine)
         if pause is not None and (pause.until is None or pause.until > id.instant):
             sentence += f"; its routine is {in_words(self.registry, pause)}"
-        held = (one for one in needs if self._state_of(one) in ("failed", "blocked", "unknown"))
-        return Link(task=id, state="to come", sentence=sentence), next(held, None)
+        held = (one for one in needs if self._will_hold_up(one, {}))
+        following = next(held, None) if pause is None else None
+        return Link(task=id, state="to come", sentence=sentence), following
+
+    def _will_hold_up(self, id: TaskId, seen: dict[TaskId, None]) -> bool:
+        """Return whether a task holds up one to come, unless somebody does something."""
+        id = self._followed(id)
+        state = self._state_of(id)
+        if id in seen or len(seen) >= _LONGEST:
+            return False
+        seen[id] = None
+        if state in ("failed", "blocked", "unknown"):
+            return True
+        if state not in ("to come", TaskState.WAITING) or id.routine not in self.registry:
+            return False
+        if self._pause_that_holds(id) is not None:
+            return True
+        if state == "to come":
+            if not self.registry[id.routine].enabled or id in self.store.ahead():
+                return True
+        needs = self.registry.waits_for(id.routine, id.instant) if self._is_instant(id) else ()
+        return any(self._will_hold_up(one, seen) for one in needs)
 
     def _holder(self, task: Task) -> TaskId | None:
         """Return the task that holds up one that waits or is blocked."""
@@ -267,8 +287,17 @@ class Explainer:
         task = self.store.task(root)
         state = self._state_of(root)
         if state == "unknown" and root.routine in self.registry and self._is_instant(root):
-            yield "scheduler mark --unknown succeeded"
-            yield "scheduler execute --unknown"
+            # Only what somebody waits for is among those that one command settles.
+            yield (
+                "scheduler mark --unknown succeeded"
+                if root != id
+                else f"scheduler execute {as_word(id)}"
+            )
+            yield (
+                "scheduler execute --unknown"
+                if root != id
+                else f"scheduler mark {as_word(id)} succeeded"
+            )
         elif (pause := self._pause_that_holds(root)) is not None:
             yield resume_command(pause)
         elif task is not None and task.state in (TaskState.FAILED, TaskState.CANCELLED):
@@ -277,11 +306,16 @@ class Explainer:
             if task.id != id:
                 yield f"scheduler mark {as_word(root)} succeeded"
         elif state == TaskState.SKIPPED and not self._is_good_skip(root):
-            if root.routine in self.registry and not self.registry[root.routine].enabled:
-                yield f"enable {root.routine!r} in the registry, then start again"
+            yield from self._enabling(root)
             yield f"scheduler execute {as_word(root)}"
             if root != id:
                 yield f"scheduler mark {as_word(root)} skipped"
+        elif state == "to come":
+            yield from self._enabling(root)
+
+    def _enabling(self, id: TaskId) -> Iterator[str]:
+        if id.routine in self.registry and not self.registry[id.routine].enabled:
+            yield f"enable {id.routine!r} in the registry, then: scheduler reload"
 
     def _pause_that_holds(self, id: TaskId) -> Pause | None:
         task, routine = self.store.task(id), self.registry.get(id.routine)

@@ -31,6 +31,7 @@ _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 _LONGEST_TAIL = _DAY  # after the window, for what is in it to end
 _MOST_STEPS = 20_000  # a live scheduler has other things to do
+_MOST_EFFORT = 60_000  # where tasks wait for ever, a step may be about thousands
 
 
 class TooMuchError(SchedulerError):
@@ -229,7 +230,7 @@ def _run(simulator: Simulator, end: datetime) -> None:
     """Let time pass up to ``end``."""
     while (following := simulator.following()) is not None and following < end:
         simulator.step()
-        if simulator.steps > _MOST_STEPS:
+        if _is_too_much(simulator):
             raise _too_much()
     simulator.run_until(end)
 
@@ -237,7 +238,7 @@ def _run(simulator: Simulator, end: datetime) -> None:
 def _run_on(simulator: Simulator, ids: Iterable[TaskId], end: datetime) -> None:
     """Let time pass until the tasks have come to an end: as far as that is soon."""
     left = list(ids)
-    while left and simulator.steps <= _MOST_STEPS:
+    while left and not _is_too_much(simulator):
         if not _is_under_way(simulator.store.task(left[-1])):
             left.pop()
             continue
@@ -245,6 +246,10 @@ def _run_on(simulator: Simulator, ids: Iterable[TaskId], end: datetime) -> None:
         if following is None or following >= end:
             return
         simulator.step()
+
+
+def _is_too_much(simulator: Simulator) -> bool:
+    return simulator.steps > _MOST_STEPS or simulator.effort > _MOST_EFFORT
 
 
 def _too_much() -> TooMuchError:

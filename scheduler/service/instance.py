@@ -8,6 +8,7 @@ to clean up.  No task data, and imports kept few: ``status`` pays for them.
 
 import os
 import re
+import sys
 import unicodedata
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -154,26 +155,47 @@ def claim(name: str, *, config: Path | None, database: Path, mode: str = "prod")
     }
     with _said_in_words(f"the lock of scheduler {name!r}"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(folder)
         by_name = Lock(folder / f"{name}.lock", words)
         holder = by_name.taken()
         if holder is not None:
             holder = holder or read_object(folder / f"{name}.json") or {}
             raise SchedulerError(f"scheduler {name!r} is already running{_whose(holder)}")
     try:
-        with _said_in_words(f"the lock of the database {database}"):
-            beside = Path(f"{words['database']}.lock")
-            beside.parent.mkdir(parents=True, exist_ok=True)
-            by_database = Lock(beside, words)
-            holder = by_database.taken()
-        if holder is not None:
-            other = f"scheduler {holder['name']!r}" if "name" in holder else "another scheduler"
-            raise SchedulerError(f"the database {database} is in use by {other}{_whose(holder)}")
+        by_database = _lock_of(database, words)
         # What a crash left behind would send a client to a port that is no longer ours.
         (folder / f"{name}.json").unlink(missing_ok=True)
     except BaseException:
         by_name.release()
         raise
     return Claim(folder, words, (by_name, by_database))
+
+
+@contextmanager
+def claim_database(database: Path) -> Generator[None]:
+    """Take a database alone, to do something to its file while no scheduler may start over it.
+
+    Raises:
+        SchedulerError: a scheduler has it (it says which, and its pid), or its folder cannot be
+            written.
+    """
+    lock = _lock_of(database, {"pid": os.getpid()})
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_of(database: Path, words: "Mapping[str, str | int]") -> Lock:
+    with _said_in_words(f"the lock of the database {database}"):
+        beside = Path(f"{os.path.realpath(database)}.lock")
+        beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = Lock(beside, words)
+        holder = lock.taken()
+    if holder is not None:
+        other = f"scheduler {holder['name']!r}" if "name" in holder else "another program"
+        raise SchedulerError(f"the database {database} is in use by {other}{_whose(holder)}")
+    return lock
 
 
 class Claim:
@@ -231,14 +253,36 @@ class Claim:
 
 def _live(name: str) -> Instance | None:
     folder = instances_folder()
-    record = read_object(folder / f"{name}.json")
+    file = folder / f"{name}.json"
+    record = read_object(file)
     if record is None or not is_held(folder / f"{name}.lock"):
         return None
+    _refuse_anothers(file)
     try:
         return _to_instance(record)
     except (KeyError, TypeError) as error:
         message = f"{folder / name}.json was written by another version of the program"
         raise SchedulerError(message) from error
+
+
+def _close_to_others(folder: Path) -> None:
+    """Keep others out of a folder: whoever may write there could pass for a scheduler of ours."""
+    if os.name != "posix":
+        return  # the user's own folders are closed to others there
+    _refuse_anothers(folder)
+    if os.stat(folder).st_mode & 0o077:
+        os.chmod(folder, 0o700)
+
+
+def _refuse_anothers(path: Path) -> None:
+    if sys.platform == "win32" or os.geteuid() == 0:
+        return
+    owner = os.stat(path).st_uid
+    if owner not in (os.geteuid(), 0):
+        raise SchedulerError(
+            f"{path} belongs to another user (uid {owner}), who could pass for your scheduler: set"
+            " SCHEDULER_HOME to a folder of your own"
+        )
 
 
 def _to_instance(record: "Mapping[str, object]") -> Instance:

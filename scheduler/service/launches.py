@@ -4,7 +4,9 @@ Files are only looked at here; starting belongs to the executors.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from scheduler.engine.commands import StartAttempt
 from scheduler.engine.task import TaskId
 from scheduler.errors import SchedulerError
 from scheduler.registry.arguments import ArgumentValues, format_arguments, read_arguments
+from scheduler.registry.masking import secret_values
 from scheduler.registry.routine import Routine, Variable
 from scheduler.registry.task_id import wall_text
 from scheduler.service.config import Settings
@@ -44,6 +47,11 @@ class Launcher:
             LaunchError: its arguments or its file of environment variables cannot be used.
         """
         script = routine.script
+        variables, from_files = _own_variables(routine)
+        arguments = _arguments(routine, start)
+        # An attempt without a log is nobody's: `run` records nothing.
+        own = self._variables(routine, start, "" if log is None else self.database)
+        environment = {**os.environ, **variables, **own}
         folder = os.path.dirname(script) if script is not None else routine.folder
         return Launch(
             task=str(start.task),
@@ -51,13 +59,13 @@ class Launcher:
             python=self._interpreter(routine),
             script=script,
             module=routine.module,
-            arguments=_arguments(routine, start),
+            arguments=arguments,
             directory=routine.directory or folder,
-            # An attempt without a log is nobody's: `run` records nothing.
-            environment=self._environment(routine, start, "" if log is None else self.database),
+            environment=environment,
             log=log,
             log_limit=self.settings.log_size_per_attempt,
             grace=routine.grace.total_seconds(),
+            secrets=secret_values(environment, arguments, from_files),
         )
 
     def adoption(self, routine: Routine | None, id: TaskId, attempt: int) -> Adoption:
@@ -66,6 +74,12 @@ class Launcher:
         ``routine`` is its routine as it was then, if that is known.
         """
         grace = _GRACE if routine is None else routine.grace
+        secrets: tuple[str, ...] = ()
+        if routine is not None:
+            with suppress(LaunchError):  # a file that is gone by now
+                variables, from_files = _own_variables(routine)
+                own = {**os.environ, **variables}
+                secrets = secret_values(own, routine.arguments, from_files)
         return Adoption(
             task=str(id),
             attempt=attempt,
@@ -74,6 +88,7 @@ class Launcher:
             log=self.log_of(id, attempt),
             log_limit=self.settings.log_size_per_attempt,
             grace=grace.total_seconds(),
+            secrets=secrets,
         )
 
     def log_of(self, id: TaskId, attempt: int) -> Path:
@@ -82,18 +97,22 @@ class Launcher:
         return log_path(self.settings.log_directory, id.routine, text, attempt)
 
     def _interpreter(self, routine: Routine) -> str:
-        found = interpreter_of(routine, self.settings.python, self.venvs)
-        if not os.path.isfile(found):
-            self.venvs.clear()  # a venv may have been moved or made anew since it was found
-            found = interpreter_of(routine, self.settings.python, self.venvs)
-        return found
+        default = self.settings.python
+        found = interpreter_of(routine, default, self.venvs)
+        if routine.python is not None or os.path.isfile(found):
+            return found
+        # A venv may have been moved or made anew since it was found.  Where it is gone another
+        # interpreter would lack its libraries: that one is named as what is missing.
+        venvs: Venvs = {}
+        again = interpreter_of(routine, default, venvs)
+        if again in (default, sys.executable):
+            return found
+        self.venvs.clear()
+        self.venvs.update(venvs)
+        return again
 
-    def _environment(
-        self, routine: Routine, start: StartAttempt, database: str
-    ) -> Mapping[str, str]:
+    def _variables(self, routine: Routine, start: StartAttempt, database: str) -> Mapping[str, str]:
         return {
-            **os.environ,
-            **dict(_own_variables(routine)),
             "SCHEDULER_NAME": self.name,
             "SCHEDULER_DATABASE": database,
             "SCHEDULER_TASK": str(start.task),
@@ -105,20 +124,35 @@ class Launcher:
         }
 
 
-def _own_variables(routine: Routine) -> Iterator[tuple[str, str]]:
+def _own_variables(routine: Routine) -> tuple[dict[str, str], list[str]]:
+    """Return the routine's variables, the last of a name, and all the values out of files."""
+    variables: dict[str, str] = {}
+    from_files: list[str] = []
     for entry in routine.environment:
         if isinstance(entry, Variable):
-            yield entry.name, entry.value
+            variables[entry.name] = entry.value
             continue
-        from dotenv import dotenv_values  # slow to import, and seldom needed
+        read = _variables_in(entry.path)
+        variables.update(read)
+        from_files.extend(read.values())
+    return variables, from_files
 
-        if not os.path.isfile(entry.path):
-            raise LaunchError(f"environment file {entry.path} does not exist")
-        try:
-            values = dotenv_values(entry.path, interpolate=False, encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise LaunchError(f"environment file {entry.path} cannot be read: {error}") from error
-        yield from ((name, value) for name, value in values.items() if value is not None)
+
+def _variables_in(path: str) -> dict[str, str]:
+    from dotenv import dotenv_values  # slow to import, and seldom needed
+
+    if not os.path.isfile(path):
+        raise LaunchError(f"environment file {path} does not exist")
+    try:
+        values = dotenv_values(path, interpolate=False, encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LaunchError(f"environment file {path} cannot be read: {_reason(error)}") from error
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    """Return why a file cannot be read, without what it holds."""
+    return error.reason if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)
 
 
 def _arguments(routine: Routine, start: StartAttempt) -> tuple[str, ...]:

@@ -12,19 +12,28 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
+from operator import attrgetter
 from pathlib import Path
+
+from scheduler.errors import SchedulerError, quoted
+from scheduler.service.log_files import FOLDER_MODE, open_file, opened_folder
 
 OWN_LOG_BYTES = 10_000_000
 OWN_LOG_FILES = 5  # old ones, kept beside the current one
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 
+_STEP = 200  # logs that one step of pruning looks at
+
 _INSTANT = re.compile(
     r"(?P<wall>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<offset>Z|[+-]\d\d:\d\d(?::\d\d)?)?"
 )
+_PATH = re.compile(r"[/\\:\x00]")
 _LOG_NAME = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)T(?P<hour>\d\d)-(?P<minute>\d\d)-(?P<second>\d\d)"
     r"(?P<offset>Z|[+-]\d{4}(?:\d\d)?)?\.(?P<attempt>[1-9]\d*)\.log"
@@ -53,7 +62,14 @@ class LogLimits:
 
 
 def log_path(log_directory: Path, routine: str, instant: str, attempt: int) -> Path:
-    """Return the log of an attempt; ``instant`` as in the task's id, with an offset or without."""
+    """Return the log of an attempt; ``instant`` as in the task's id, with an offset or without.
+
+    Raises:
+        SchedulerError: the name of the routine is a path.  No registry gives such a name, but a
+            database may be anyone's.
+    """
+    if _PATH.search(routine) or routine in ("", ".", ".."):
+        raise SchedulerError(f"{quoted(routine)} is a path, not the name of a routine")
     match = _INSTANT.fullmatch(instant)
     assert match is not None, f"not the instant of a task id: {instant!r}"
     wall, offset = match["wall"].replace(":", "-"), (match["offset"] or "").replace(":", "")
@@ -62,12 +78,13 @@ def log_path(log_directory: Path, routine: str, instant: str, attempt: int) -> P
 
 def attempt_logs(log_directory: Path, routine: str) -> list[AttemptLog]:
     """Return the logs of a routine's attempts, oldest instant first."""
+    path = log_directory / routine
     try:
-        with os.scandir(log_directory / routine) as entries:
-            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    logs = (_attempt_log(log_directory / routine / name) for name in names)
+        with opened_folder(path) as folder, os.scandir(path if folder is None else folder) as found:
+            names = [entry.name for entry in found if entry.is_file(follow_symlinks=False)]
+    except OSError:
+        return []  # it is not there, or nothing that logs would be written into
+    logs = (_attempt_log(path / name) for name in names)
     return sorted((log for log in logs if log is not None), key=_age)
 
 
@@ -99,27 +116,27 @@ def prune_logs(
 ) -> Iterator[list[Path]]:
     """Delete the logs of attempts that are beyond the limits, in small steps.
 
-    Each step deals with one routine's folder and yields what it has deleted there, often
-    nothing; between two steps the caller may do something else, or stop.  How old a log is says
-    the time of its last change.  ``is_kept`` is asked before a log is deleted: those of running
-    attempts must stay.  Links are not followed, and files that are not attempts' logs not touched.
+    Each step looks at some hundred logs of one routine at most and yields what it has deleted,
+    often nothing; between two steps the caller may do something else, or stop.  How old a log is
+    says the time of its last change.  ``is_kept`` is asked before a log is deleted: those of
+    running attempts must stay.  Links are not followed, and files that are not attempts' logs not
+    touched.
     """
     oldest = (now - limits.longest).timestamp()
     hours: defaultdict[int, int] = defaultdict(int)
     for routine in _folders(log_directory):
-        logs = attempt_logs(log_directory, routine)
-        newest = set(list(dict.fromkeys(log.instant for log in reversed(logs)))[: limits.tasks])
-        deleted: list[Path] = []
-        for log in logs:
-            stat = _stat(log.path)
-            if stat is None:
-                continue
-            aged = stat.st_mtime < oldest and log.instant not in newest
-            if aged and not is_kept(log.path) and _delete(log.path):
-                deleted.append(log.path)
-            else:
-                hours[int(stat.st_mtime // 3600)] += stat.st_size
-        yield deleted
+        found: list[_Found] = []
+        yield from _look_at(log_directory / routine, found)
+        newest = _newest_of(found, limits.tasks)
+        for some in _by_steps(found):
+            deleted: list[Path] = []
+            for one in some:
+                aged = one.changed_at < oldest and one.log.instant not in newest
+                if aged and not is_kept(one.log.path) and _delete(one.log.path):
+                    deleted.append(one.log.path)
+                else:
+                    hours[int(one.changed_at // 3600)] += one.size
+            yield deleted
     yield from _prune_to_total(log_directory, hours, limits.total, is_kept)
 
 
@@ -141,16 +158,64 @@ def _prune_to_total(
             break
     spare = freed - excess  # of the last hour's logs, so many bytes may stay
     for routine in _folders(log_directory):
-        deleted: list[Path] = []
-        for log in attempt_logs(log_directory, routine):
-            stat = _stat(log.path)
-            if stat is None or (hour := int(stat.st_mtime // 3600)) > last_hour:
-                continue
-            if hour == last_hour and stat.st_size <= spare:
-                spare -= stat.st_size
-            elif not is_kept(log.path) and _delete(log.path):
-                deleted.append(log.path)
-        yield deleted
+        found: list[_Found] = []
+        yield from _look_at(log_directory / routine, found)
+        for some in _by_steps(found):
+            deleted: list[Path] = []
+            for one in some:
+                hour = int(one.changed_at // 3600)
+                if hour > last_hour:
+                    continue
+                if hour == last_hour and one.size <= spare:
+                    spare -= one.size
+                elif not is_kept(one.log.path) and _delete(one.log.path):
+                    deleted.append(one.log.path)
+            yield deleted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A log, and what the system says of it."""
+
+    log: AttemptLog
+    age: tuple[str, float, int]
+    size: int  # bytes
+    changed_at: float
+
+
+def _look_at(folder: Path, found: list[_Found]) -> Iterator[list[Path]]:
+    """Add a routine's logs, oldest instant first; yield nothing now and then."""
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(opened_folder(folder))
+            entries = stack.enter_context(os.scandir(folder if descriptor is None else descriptor))
+        except OSError:
+            return  # gone, or a link by now
+        for number, entry in enumerate(entries, 1):
+            log = _attempt_log(folder / entry.name)
+            if log is not None and entry.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    stat = entry.stat(follow_symlinks=False)
+                    size, changed_at = stat.st_size, stat.st_mtime
+                    found.append(_Found(log=log, age=_age(log), size=size, changed_at=changed_at))
+            if number % _STEP == 0:
+                yield []
+    found.sort(key=attrgetter("age"))
+
+
+def _newest_of(found: list[_Found], count: int) -> set[str]:
+    """Return so many of the newest instants of sorted logs."""
+    newest: set[str] = set()
+    for one in reversed(found):
+        if len(newest) >= count and one.log.instant not in newest:
+            break
+        newest.add(one.log.instant)
+    return newest
+
+
+def _by_steps(found: list[_Found]) -> Iterator[list[_Found]]:
+    for start in range(0, len(found), _STEP):
+        yield found[start : start + _STEP]
 
 
 def _folders(log_directory: Path) -> list[str]:
@@ -161,18 +226,14 @@ def _folders(log_directory: Path) -> list[str]:
         return []
 
 
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-
-
 def _delete(path: Path) -> bool:
     """Delete a log; tell whether it is gone.  Windows keeps one that somebody reads."""
     try:
-        path.unlink(missing_ok=True)
-    except PermissionError:
+        with opened_folder(path.parent) as folder:
+            os.unlink(path if folder is None else path.name, dir_fd=folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
         return False
     return True
 
@@ -185,6 +246,19 @@ def own_log_path(log_directory: Path, name: str) -> Path:
     return log_directory / f"~scheduler.{name}.log"
 
 
+class _OwnFile(RotatingFileHandler):
+    """The file of the own log: opened as logs of attempts are."""
+
+    def _open(self) -> TextIOWrapper:
+        def opener(path: str, flags: int) -> int:
+            return open_file(Path(path), flags)
+
+        # It is always appended to.
+        return open(
+            self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=opener
+        )
+
+
 def set_up_own_log(log_directory: Path, name: str, level: str | int, *, console: bool) -> Path:
     """Send the log of this process to its file, and to the terminal if asked; return the file.
 
@@ -192,9 +266,9 @@ def set_up_own_log(log_directory: Path, name: str, level: str | int, *, console:
     it replaces what it set up before.
     """
     path = own_log_path(log_directory, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     handlers: list[logging.Handler] = [
-        RotatingFileHandler(
+        _OwnFile(
             path,
             maxBytes=OWN_LOG_BYTES,
             backupCount=OWN_LOG_FILES,

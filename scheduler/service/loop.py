@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from scheduler.engine.commands import (
     Command,
@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 # Time that goes by on the wall and not in the machine: it slept, or its clock was set forward.
 _ASLEEP = timedelta(seconds=10)
 _RETRY = timedelta(seconds=1)  # until the store is tried again
+_SAY_AGAIN = timedelta(minutes=5)  # that it cannot be written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,39 @@ class NoteToKeep:
 
 
 Item = Ask | AttemptEnded | StopSignal | NoteToKeep
+
+
+@dataclass(slots=True, kw_only=True)
+class Outage:
+    """A time in which the store cannot be written, and nothing starts."""
+
+    since: datetime
+    error: str = ""
+    said_at: datetime | None = None
+    has_signal: bool = False
+    end_by: datetime | None = None  # a stop's patience
+
+    @property
+    def notice(self) -> str:
+        """Return what a person must know while it lasts."""
+        return f"NOTHING STARTS since {self.since:%Y-%m-%dT%H:%M:%SZ}: {self.error}"
+
+    def is_news(self, error: str, now: datetime) -> bool:
+        """Take note of an error; return whether the log is to say it, again too now and then."""
+        is_other, self.error = error != self.error, error
+        if is_other or self.said_at is None or now - self.said_at >= _SAY_AGAIN:
+            self.said_at = now
+            return True
+        return False
+
+    def over(self, now: datetime) -> str:
+        """Return what the log says at its end."""
+        return f"the database can be written again, after {now - self.since}"
+
+    def stop(self, by: datetime | None) -> None:
+        """Have it end by then, if that is not to be earlier."""
+        moments = [moment for moment in (self.end_by, by) if moment is not None]
+        self.end_by = min(moments, default=None)
 
 
 class Watch(Protocol):
@@ -123,12 +157,20 @@ class Loop:
         self._stops = 0
         self._leaves_running = False
         self._watch: Watch | None = None
+        self._held: list[Item] = []  # what came in while the store could not be written
+        self._outage: Outage | None = None
         self._offset = clock.now() - clock.since_boot()
 
     @property
     def is_stopping(self) -> bool:
         """Return whether it has been asked to stop."""
         return self._stops > 0
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Return what keeps it from going on, in words; from any thread."""
+        outage = self._outage
+        return () if outage is None else (outage.notice,)
 
     def show_to(self, watch: Watch) -> None:
         """Show it from now on what is decided."""
@@ -164,7 +206,8 @@ class Loop:
         asked: list[tuple[AnyEvent, Ask | None]] = [(event, None) for event in self._refused]
         self._refused = []
         # Ends count before what falls due, and before what people ask for.
-        items = sorted(self._inbox.take(), key=lambda item: not isinstance(item, AttemptEnded))
+        taken, self._held = [*self._held, *self._inbox.take()], []
+        items = sorted(taken, key=lambda item: not isinstance(item, AttemptEnded))
         for item in items:
             ask = item if isinstance(item, Ask) else None
             asked.extend((event, ask) for event in self._events_of(item, now))
@@ -286,8 +329,8 @@ class Loop:
         for event, ask in events:
             if replies.has_failed(ask):
                 continue
-            hints = self._what_was_covered(event) if isinstance(event, ExecuteAsked) else ()
             try:
+                hints = self._what_was_covered(event) if isinstance(event, ExecuteAsked) else ()
                 decided = self._engine.handle(event)
             except Exception as error:  # an outer edge: the scheduler must not die of one event
                 log.exception("handling %r failed", event)
@@ -318,18 +361,62 @@ class Loop:
         )
 
     def _keep(self, records: list[Record]) -> None:
-        """Store the decisions; nothing is done until that has worked."""
-        waiting = Inbox[Item]()
-        try:
-            while records:
-                try:
-                    self._store.apply(records)
-                    return
-                except StoreError as error:
-                    log.error("%s: nothing starts until it can be written", error)
-                    self._clock.wait(waiting, self._clock.now() + _RETRY)
-        finally:
-            waiting.close()
+        """Store the decisions; nothing is done until that has worked.
+
+        Raises:
+            StoreError: it has not, and the scheduler is to end at once.
+        """
+        while records:
+            try:
+                self._store.apply(records)
+                break
+            except StoreError as error:
+                self._wait_for_store(error)
+        if self._outage is not None:
+            log.warning("%s", self._outage.over(self._clock.now()))
+            self._outage = None
+
+    def _wait_for_store(self, error: StoreError) -> None:
+        now = self._clock.now()
+        outage = self._outage = self._outage or Outage(since=now)
+        if outage.is_news(str(error), now):
+            log.error("%s: nothing starts until it can be written", error)
+        self._clock.wait(self._inbox, now + _RETRY)
+        for item in self._inbox.take():
+            is_asked = isinstance(item, Ask) and item.verb == "stop"
+            if is_asked or isinstance(item, StopSignal):
+                item = self._asked_to_stop(item, outage)
+            self._held.append(item)
+        if outage.end_by is not None and self._clock.now() >= outage.end_by:
+            self._give_up(error)
+
+    def _asked_to_stop(self, item: Item, outage: Outage) -> Item:
+        """Answer at once, and return what is to be done when the store can be written again."""
+        log.warning("stop waits for the database; a second Ctrl-C, or stop --now, does not")
+        now = self._clock.now()
+        if not isinstance(item, Ask):
+            within = item.within if isinstance(item, StopSignal) else None
+            patience = None if within is None else now + within
+            outage.stop(now if outage.has_signal else patience)
+            outage.has_signal = True
+            return item
+        if item.parameters.get("now"):
+            outage.stop(now)
+            words = "it kills what runs and ends without a record of that; the next start tells"
+        else:
+            words = "it ends once that can be written (stop --now ends it at once)"
+        item.reply.set_result({"messages": [f"{outage.error}: {words}"]})
+        return Ask(verb=item.verb, parameters=item.parameters)
+
+    def _give_up(self, error: StoreError) -> NoReturn:
+        """Kill what runs and end: what was decided meanwhile is lost, as in a crash."""
+        for task, number in self._attempts:
+            self._executor.kill(task, number, hard=True)
+        for item in self._held:
+            if isinstance(item, Ask) and not item.reply.done():
+                item.reply.set_exception(SchedulerError("the scheduler has ended"))
+        log.error("%s: it ends without a record of what ran since", error)
+        raise StoreError(f"{error}: it ended without a record of what ran since")
 
     def _adopt(self, event: RegistryReloaded) -> str:
         assert self._reloading is not None, "nobody else reloads"
@@ -369,7 +456,7 @@ class Loop:
                 raise LaunchError("its routine is not in the registry any more")
             launch = self._launcher.launch(routine, start, log=self._launcher.log_of(id, number))
             self._executor.start(launch)
-        except LaunchError as error:
+        except (LaunchError, OSError) as error:  # OSError: a file of its environment, or a library
             del self._attempts[key]
             log.error("attempt not started task=%s n=%d: %s", id, number, error)
             self._refused.append(

@@ -36,6 +36,7 @@ from scheduler.service.incidents import (
     judge,
     to_note,
 )
+from scheduler.service.log_files import open_log
 from scheduler.service.store.protocol import Reader
 from scheduler.service.views import LogOf, View
 
@@ -303,7 +304,7 @@ def _all_of(news: "SimpleQueue[bool]") -> bool:
 def last_lines(path: Path) -> tuple[str, ...]:
     """Return the last lines of a log, each cut where it is too long; none if it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open(open_log(path, os.O_RDONLY), "rb") as file:
             text = _tail(file).decode(errors="replace")
     except OSError:
         return ()

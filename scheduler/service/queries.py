@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from heapq import heappop, heappush, merge, nsmallest
 from itertools import groupby, islice
-from pathlib import Path
 
 from scheduler.engine.pauses import pause_over
 from scheduler.engine.states import TaskState
@@ -22,6 +21,7 @@ from scheduler.registry.task_id import parse_moment, split_task_id
 from scheduler.service.explain import Explainer, mending_commands
 from scheduler.service.forecast import conditions_of, expected_views, limits_of
 from scheduler.service.grid import DEFAULT_COLUMNS, DEFAULT_ROWS, grid_view
+from scheduler.service.log_files import size_of
 from scheduler.service.requests import backfill_of, executed, named_task
 from scheduler.service.reruns import extent_of, is_done, stale_tasks
 from scheduler.service.store.protocol import Fate, Reader
@@ -276,7 +276,7 @@ class Answers:
             "attempt": attempt,
             "attempts": numbers,
             "path": str(path),
-            "size": _size(path),
+            "size": size_of(path),
             "is_running": is_running,
         }
 
@@ -517,10 +517,3 @@ def _state(text: str | None) -> TaskState | None:
     except ValueError:
         states = ", ".join(TaskState)
         raise SchedulerError(f"there is no state {quoted(text)} (there are {states})") from None
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

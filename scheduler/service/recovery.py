@@ -6,7 +6,7 @@ as an event like any other.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scheduler.engine.engine import horizon
@@ -24,6 +24,7 @@ from scheduler.engine.states import UNSTARTED, TaskState
 from scheduler.engine.task import SkippedRun, Task, TaskId
 from scheduler.errors import SchedulerError
 from scheduler.registry.examine import examine
+from scheduler.registry.masking import without
 from scheduler.registry.reader import read_registry
 from scheduler.registry.registry import Registry
 from scheduler.service.executors.protocol import Adoption, Executor, Exit
@@ -189,16 +190,18 @@ def take_up(
         if task.state is not TaskState.RUNNING:
             continue
         id, number = task.id, task.attempts[-1].number
-        found = executor.find(str(id), number)
+        found, adoption = executor.find(str(id), number), adoption_of(id, number)
         if found is not None and found.is_running:
             log.info("attempt adopted task=%s n=%d", id, number)
-            executor.adopt(adoption_of(id, number))
+            executor.adopt(adoption)
             running.append((id, number))
         elif found is not None:
             assert found.exit is not None, f"{id} #{number} neither runs nor has ended"
             log.info("attempt had ended task=%s n=%d lost=%s", id, number, found.exit.is_lost)
+            error = found.exit.error
+            seen = replace(found.exit, error=without(error, adoption.secrets) if error else None)
             was_asked_for = task.ending is not None
-            events.append(end_of(id, number, found.exit, now, was_asked_for=was_asked_for))
+            events.append(end_of(id, number, seen, now, was_asked_for=was_asked_for))
             if not found.exit.is_lost:
                 ended.append(id)
         elif is_same_boot:

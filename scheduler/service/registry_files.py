@@ -9,12 +9,13 @@ import shutil
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from scheduler.errors import Problem, RegistryError, SchedulerError
 from scheduler.registry.examine import examine
+from scheduler.registry.paths import shown_path
 from scheduler.registry.reader import read_registry
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Routine, VariableFile
@@ -24,6 +25,9 @@ from scheduler.zones import to_instant
 _STATICS = "{statics}/"
 _VENVS = (".venv", "venv")
 _PYTHONS = ("bin/python", "Scripts/python.exe")
+
+# Of a path that somebody has to look for; one that is longer is hardly one.
+_LONGEST_PATH = 400
 
 Venvs = dict[str, str | None]
 """The interpreter that a script in each folder gets from a venv, as far as it was looked for."""
@@ -37,7 +41,8 @@ class CheckReport:
     errors: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     registry: Registry | None  # None if there are errors that keep it from being loaded
-    sources: tuple[tuple[str, bytes], ...]  # path and content of each file that was read
+    #: path and content of each file that was read
+    sources: tuple[tuple[str, bytes], ...] = field(repr=False)
 
 
 class RegistryFiles:
@@ -217,13 +222,13 @@ def _missing_files(routines: tuple[Routine, ...], python: str | None) -> Iterato
 
 def _missing_of(routine: Routine, interpreter: str) -> Iterator[str]:
     if routine.script is not None and not os.path.isfile(routine.script):
-        yield f"there is no script {routine.script}"
+        yield f"there is no script {shown_path(routine.script, _LONGEST_PATH)}"
     if not os.path.isfile(interpreter):
-        yield f"there is no interpreter {interpreter}"
+        yield f"there is no interpreter {shown_path(interpreter, _LONGEST_PATH)}"
     elif not os.access(interpreter, os.X_OK):
-        yield f"the interpreter {interpreter} may not be executed"
+        yield f"the interpreter {shown_path(interpreter, _LONGEST_PATH)} may not be executed"
     if routine.directory is not None and not os.path.isdir(routine.directory):
-        yield f"there is no directory {routine.directory}"
+        yield f"there is no directory {shown_path(routine.directory, _LONGEST_PATH)}"
     for entry in routine.environment:
         if isinstance(entry, VariableFile) and not os.path.isfile(entry.path):
-            yield f"there is no environment file {entry.path}"
+            yield f"there is no environment file {shown_path(entry.path, _LONGEST_PATH)}"

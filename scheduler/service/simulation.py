@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 
 from scheduler.durations import parse_duration
 from scheduler.engine.admission import Limits
-from scheduler.engine.commands import Command, KillAttempt, Record, StartAttempt, WakeAt
+from scheduler.engine.commands import Command, KillAttempt, Record, RecordTask, StartAttempt, WakeAt
 from scheduler.engine.engine import Engine
 from scheduler.engine.events import (
     AnyEvent,
@@ -28,6 +28,7 @@ from scheduler.service.recovery import restored
 from scheduler.service.store.memory import MemoryStore
 
 _KILLED = "SIGTERM"
+_LOOKED_AT = 50  # tasks of a routine that can be looked at while one is decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Simulator:
     store: MemoryStore = field(default_factory=MemoryStore)
     starts: list[tuple[datetime, TaskId]] = field(default_factory=list[tuple[datetime, TaskId]])
     steps: int = 0  # how often something happened
+    effort: int = 0  # what came of it: one step may change, or look at, thousands of tasks
+    _live: dict[str, set[TaskId]] = field(default_factory=dict[str, set[TaskId]])
     _engine: Engine | None = None
     _wake_at: datetime | None = None
     _running: dict[TaskId, int] = field(default_factory=dict[TaskId, int])  # the drawn number
@@ -133,9 +136,18 @@ class Simulator:
         """Give an event to the engine, keep what it decides, and carry that out."""
         assert self._engine is not None, "start it first"
         commands = self._engine.handle(event)
+        self._note_effort(commands)
         self.store.apply([command for command in commands if isinstance(command, Record)])
         for command in commands:
             self._carry_out(command)
+
+    def _note_effort(self, commands: list[Command]) -> None:
+        self.effort += len(commands)
+        for command in commands:
+            if isinstance(command, RecordTask):
+                live = self._live.setdefault(command.task.routine, set())
+                (live.discard if command.task.state.is_end else live.add)(command.task.id)
+                self.effort += len(live) // _LOOKED_AT
 
     def _carry_out(self, command: Command) -> None:
         match command:

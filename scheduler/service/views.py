@@ -1,6 +1,6 @@
 """Records -> plain data for JSON: the same names on the command line, in the API and in files.
 
-Times are ISO 8601 with the offset of the routine's zone.
+Times are ISO 8601 with the offset of the routine's zone.  What is a secret by its name is masked.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,10 @@ from pathlib import Path
 
 from scheduler.engine.states import TaskState
 from scheduler.engine.task import Attempt, Pause, SkippedRun, Task, TaskId
+from scheduler.registry.arguments import split_arguments
+from scheduler.registry.masking import masked_value, masked_words
 from scheduler.registry.registry import Registry
-from scheduler.registry.routine import Routine
+from scheduler.registry.routine import Routine, Variable, VariableFile
 from scheduler.registry.words import trigger_in_words
 from scheduler.zones import zone_named
 
@@ -41,6 +43,7 @@ def task_view(task: Task, log_of: LogOf, *, stale: TaskId | None = None) -> View
         "is_overdue": task.is_overdue,
         "planned_at": in_zone(task.planned_at, zone),
         "changed_at": in_zone(task.changed_at, zone),
+        "arguments": None if task.arguments is None else _shown_words(task.arguments),
         "stand_ins": [[str(asked), str(given)] for asked, given in task.stand_ins],
         "attempts": [_attempt_view(task.id, attempt, log_of) for attempt in task.attempts],
     }
@@ -56,9 +59,19 @@ def _attempt_view(id: TaskId, attempt: Attempt, log_of: LogOf) -> View:
         "signal": attempt.signal,
         "error": attempt.error,
         "peak_memory": attempt.peak_memory,
-        "cpu_time": attempt.cpu_time,
+        "cpu_time": None if attempt.cpu_time is None else round(attempt.cpu_time, 6),
         "log": str(log_of(id, attempt.number)),
     }
+
+
+def _shown_words(text: str) -> list[str]:
+    return list(masked_words(split_arguments(text)))
+
+
+def _shown_variable(entry: Variable | VariableFile) -> View:
+    if isinstance(entry, Variable):
+        return {"name": entry.name, "value": masked_value(entry.name, entry.value)}
+    return {"file": entry.path}  # what it holds is not even read
 
 
 def run_view(run: SkippedRun) -> View:
@@ -102,6 +115,8 @@ def routine_view(
         "schedule": None if routine.schedule is None else routine.schedule.expression,
         "schedule_in_words": trigger_in_words(routine),
         "timezone": routine.zone,
+        "arguments": list(masked_words(routine.arguments)),
+        "environment": [_shown_variable(entry) for entry in routine.environment],
         "enabled": routine.enabled,
         "next": in_zone(following, routine.zone),
         "last": last,

@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING
 from scheduler.engine.events import SchedulerStarted
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Task, TaskId
-from scheduler.errors import RegistryError, SchedulerError, as_word
+from scheduler.errors import RegistryError, SchedulerError, StoreError, as_word
 from scheduler.registry.registry import Registry
 from scheduler.service.config import Settings, read_config
 from scheduler.service.executors.processes import boot_id
 from scheduler.service.executors.protocol import Adoption, Executor, Report
+from scheduler.service.exposure import exposures, make_database
 from scheduler.service.instance import Claim, Instance, claim
 from scheduler.service.launches import Launcher
 from scheduler.service.queries import Answers, Identity
 from scheduler.service.recovery import TakenUp, last_registry, restored, take_up
 from scheduler.service.registry_files import CheckReport, check_registry
 from scheduler.service.reloading import Loaded, Reloading, ReloadOnChange
+from scheduler.service.safekeeping import notice_of_missing, offering_backup
 from scheduler.service.store.protocol import BOOT_NOTE, Reader, Source, Store
 
 if TYPE_CHECKING:
@@ -61,15 +63,13 @@ class Scheduler:
         Raises:
             SchedulerError: another scheduler has one of them, or the database is not usable.
         """
-        from scheduler.service.store.sqlite import SqliteStore
-
         self._settings = settings
         self._options = options
         self._claim: Claim = claim(
             options.name, config=settings.config, database=settings.database, mode=options.mode
         )
         try:
-            self._store: Store = SqliteStore(settings.database)
+            self._store, self._notices = _opened(settings, options.name)
         except BaseException:
             self._claim.release()
             raise
@@ -81,8 +81,14 @@ class Scheduler:
             SchedulerError: the registry cannot be loaded and there is none to go on with, or the
                 address is taken.
         """
+        for notice in self._notices:
+            log.warning("%s", notice)
         try:
-            self._serve(told)
+            # A database may be too large to be looked through at once: damage is found later.
+            settings = self._settings
+            config = settings.config
+            with offering_backup(settings.database, name=self._options.name, config=config):
+                self._serve(told)
         finally:
             self._store.close()
             self._claim.release()
@@ -98,9 +104,13 @@ class Scheduler:
         clock = SystemClock()
         now = clock.now()
         loaded = load(settings, store, is_attended=options.is_attended)
+        exposed = exposures(settings)
+        for one in exposed:
+            log.warning("%s", one)
         room = built(settings, options, store, loaded, clock)
         loop, inbox = room.loop, room.inbox
         token = secrets.token_urlsafe(32)
+        reader = SqliteReader(settings.database)
         answers = Answers(
             identity=Identity(
                 name=options.name,
@@ -112,17 +122,22 @@ class Scheduler:
                 registry=str(settings.registry),
                 database=str(settings.database),
                 max_running=settings.max_running,
-                notices=loaded.notices,
+                notices=(*exposed, *loaded.notices),
             ),
             registry=loaded.registry,
-            store=SqliteReader(settings.database),
+            store=reader,
             log_of=room.launcher.log_of,
             now=clock.now,
             is_stopping=lambda: loop.is_stopping,
         )
         notifier = _notifier(settings, options, answers, inbox)
+        answers.notices = lambda: (
+            *self._notices,
+            *loop.notices,
+            *(notifier.notices if notifier is not None else ()),
+        )
         reloading = room.reloading
-        reloading.tell(lambda now, notices: answers.adopt(now.registry, notices))
+        reloading.tell(lambda now, notices: answers.adopt(now.registry, (*exposed, *notices)))
         on_change = ReloadOnChange(reloading, inbox.put) if settings.reload_on_change else None
         app = make_app(
             token=token,
@@ -141,7 +156,6 @@ class Scheduler:
         try:
             with on_signals(inbox, settings.stop_timeout):
                 if notifier is not None:
-                    answers.notices = lambda: notifier.notices
                     loop.show_to(notifier)
                 room.begin()
                 if notifier is not None:
@@ -158,6 +172,7 @@ class Scheduler:
                 notifier.close()
             room.executor.close(leaves_running=loop.leaves_running)
             server.stop()
+            reader.close()  # the last to let go empties the log beside the database
             inbox.close()
             clock.close()
 
@@ -175,7 +190,7 @@ class Scheduler:
         ]
         if self._options.mode == "test":
             lines.append(f"test mode: state and logs are in {self._settings.database.parent}")
-        lines.extend(f"warning: {notice}" for notice in loaded.notices)
+        lines.extend(f"warning: {notice}" for notice in (*self._notices, *answers.identity.notices))
         lines.extend(self._late_lines(instance.started_at))
         lines.extend(_told_taken_up(taken_up))
         lines.extend(_told_unfinished(taken_up.lost, self._store.failed()))
@@ -336,6 +351,24 @@ def built(
     )
 
 
+def _opened(settings: Settings, name: str) -> tuple[Store, tuple[str, ...]]:
+    """Return the database, ready for use, and what its user must know of that.
+
+    Raises:
+        SchedulerError: it cannot be used.
+    """
+    from scheduler.service.logs import own_log_path
+    from scheduler.service.store.sqlite import SqliteStore
+
+    database, config = settings.database, settings.config
+    own_log = own_log_path(settings.log_directory, name)
+    missing = notice_of_missing(database, name=name, config=config, log=own_log)
+    make_database(database, settings.registry)
+    with offering_backup(database, name=name, config=config):
+        store = SqliteStore(database)
+    return store, (*(() if missing is None else (missing,)), *store.notices)
+
+
 def _notifier(
     settings: Settings, options: StartOptions, answers: Answers, inbox: "Inbox[Item]"
 ) -> "Notifier | None":
@@ -442,7 +475,8 @@ def offline_answers(
 
     settings = read_config(config) if config is not None else Settings()
     path = database or settings.database
-    store = reader_of(path)
+    with offering_backup(path, name=name or "", config=config):
+        store = reader_of(path)
     report = check_registry(settings.registry, settings.timezone)
     notices: tuple[str, ...] = ()
     registry = report.registry
@@ -451,6 +485,7 @@ def offline_answers(
         if registry is None:
             raise RegistryError(report.errors, report.names)
         notices = _going_on(settings, report)
+    notices += tuple(_told_missing(settings, path, name))
     answers = Answers(
         identity=Identity(
             name=name or "",
@@ -470,6 +505,20 @@ def offline_answers(
         now=SystemClock(with_timer=False).now,
     )
     return answers.by_verb()
+
+
+def _told_missing(settings: Settings, database: Path, name: str | None) -> Iterator[str]:
+    from scheduler.service.logs import own_log_path
+
+    if name is None or database.is_file():
+        return
+    own_log = own_log_path(settings.log_directory, name)
+    try:
+        notice = notice_of_missing(database, name=name, config=settings.config, log=own_log)
+    except StoreError as error:  # a start would refuse; a plan, for one, can be made all the same
+        notice = str(error)
+    if notice is not None:
+        yield notice
 
 
 def reader_of(database: Path) -> Reader:

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import pytest
 
-from scheduler.cli.answers import GridView
 from scheduler.cli.grid import LETTERS, grid_lines, rulers
 from scheduler.cli.grid_page import html_of
 from scheduler.cli.main import main
@@ -18,6 +17,7 @@ from scheduler.cli.printing import STATE_STYLES, Page
 from scheduler.cli.verbs import PERIODS
 from scheduler.engine.states import TaskState
 from scheduler.service import grid as service_grid
+from scheduler.service.answers import GridView
 from tests.support.cli_views import a_scheduler
 from tests.support.served import Served
 

@@ -12,9 +12,9 @@ from typing import cast
 import pytest
 from icalendar import Calendar, Event
 
-from scheduler.cli.answers import PlannedView
 from scheduler.cli.ical import ical_of
 from scheduler.cli.main import main
+from scheduler.service.answers import PlannedView
 from tests.support.builders import at
 from tests.support.cli_views import a_plan
 from tests.support.served import Served

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.cli.answers import PlannedView
 from scheduler.cli.main import main
 from scheduler.engine.commands import RecordTask
+from scheduler.service.answers import PlannedView
 from scheduler.service.instance import claim
 from scheduler.service.store.sqlite import SqliteStore
 from tests.support.builders import a_task, an_attempt, an_id

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scheduler.cli.answers import HistoryView, WhyView
 from scheduler.cli.history import history_lines, size_in_words, task_lines
 from scheduler.cli.planning import plan_lines
 from scheduler.cli.printing import Page
 from scheduler.cli.reading import list_lines, why_lines
 from scheduler.cli.status import status_lines
+from scheduler.service.answers import HistoryView, WhyView
 from tests.support.cli_views import (
     a_plan,
     a_routine,
@@ -186,19 +186,23 @@ def test_the_status_of_a_routine_describes_it() -> None:
         ],
         dependents=["report"],
         tags=["nightly", "orders"],
+        arguments=["--day", "{instant}", "two words", 'a"b', "--token", "***"],
+        environment=[{"name": "MODE", "value": "daily"}, {"file": "/srv/.env"}],
         last=a_task(state="failed"),
     )
     assert status_lines(a_status(routine=routine), PIPE, NOON)[3:] == [
         "routine load",
-        "  about       Load the orders",
-        "  runs        /srv/load.py",
-        "  when        daily at 02:00, Europe/Paris",
-        "  enabled     no: its tasks are not made",
-        "  depends on  rates, load (previous) (on done)",
-        "  needed by   report",
-        "  tags        nightly, orders",
-        "  next        2026-11-24 02:00, in 16 h",
-        f"  last        {LOAD} failed",
+        "  about        Load the orders",
+        "  runs         /srv/load.py",
+        '  arguments    --day {instant} "two words" \'a"b\' --token ***',
+        "  environment  MODE=daily, all of /srv/.env",
+        "  when         daily at 02:00, Europe/Paris",
+        "  enabled      no: its tasks are not made",
+        "  depends on   rates, load (previous) (on done)",
+        "  needed by    report",
+        "  tags         nightly, orders",
+        "  next         2026-11-24 02:00, in 16 h",
+        f"  last         {LOAD} failed",
     ]
 
 

@@ -82,7 +82,7 @@ def test_words_may_stand_on_both_sides_of_an_option() -> None:
         ("pause", "pause takes one of: a routine, --tag TAG, --all"),
         ("resume load --all", "resume takes one of"),
         ("backfill load", "backfill takes a routine and --from TIME"),
-        ("backup", "backup is not yet supported"),
+        ("backup a.db --restore b.db", "backup takes one of: TARGET, --restore FILE"),
         ("execute --stale --failed", "execute takes one of"),
         ("execute --stale --downstream", "--stale includes what rests on stale tasks"),
         ("execute load --downstream", "--downstream takes a task, such as load.2026"),

@@ -19,6 +19,7 @@ from tests.support.checked_world import CheckedWorld
 from tests.support.world import Ends, Outcomes, a_registry, a_routine, at
 
 EVE = at("2026-11-02T00:30")
+TWO = at("2026-11-02T02:00")
 
 
 def retried(routine: Routine, retries: int = 1, minutes: int = 10) -> Routine:
@@ -90,6 +91,16 @@ def test_a_retry_that_is_cancelled_has_no_time_any_more() -> None:
     world.run_until(at("2026-11-02T01:05"))
     world.cancel("load.2026-11-02T01:00:00")
     assert world.task("load.2026-11-02T01:00:00").retry_at is None
+
+
+def test_a_retry_that_waits_for_a_slot_can_be_cancelled() -> None:
+    registry = a_registry(retried(a_routine("load", "0 1 * * *")), a_routine("long", "5 1 * * *"))
+    world = CheckedWorld(registry, EVE, {"load": first_fails(), "long": Ends(30)}, slots=1).start()
+    world.run_until(at("2026-11-02T01:15"))
+    assert world.state("load.2026-11-02T01:00:00") == "ready"
+    world.cancel("load.2026-11-02T01:00:00")
+    world.run_until(at("2026-11-02T02:00"))
+    assert world.state("load.2026-11-02T01:00:00") == "cancelled"
 
 
 # -- timeouts ----------------------------------------------------------------------------------
@@ -259,3 +270,30 @@ def test_a_task_does_not_wait_for_itself_in_place_of_the_older_one_that_it_cover
     world.reload(a_registry(a_routine("load", "0 * * * *", "load previous")))
     world.ask(ResumeAsked(at=world.now, scope=PauseScope.ALL), "resume --all")
     assert world.started("load") == ["02T02:00@02T02:30"]
+
+
+def test_a_due_by_that_an_edit_has_moved_does_not_count_as_it_was() -> None:
+    routine = due(a_routine("a", "0 1 * * *"), "+6h")
+    world = CheckedWorld(a_registry(routine), EVE, {"a": Ends(1, code=1)}).start()
+    world.run_until(at("2026-11-02T02:00"))
+    world.reload(a_registry(due(routine, "+12h"))).run_until(at("2026-11-02T12:00"))
+    assert told(world) == []
+    world.run_until(at("2026-11-02T13:00"))
+    assert told(world) == ["a.2026-11-02T01:00:00"]
+
+
+def test_what_waited_in_vain_while_the_scheduler_was_down_counts_before_what_waits_for_it() -> None:
+    load = a_routine("load", "0 0 * * *", enabled=False)
+    check = a_routine("check", "0 1 * * *", waits_until("load", "+1h", Otherwise.FAIL))
+    alarm = a_routine("alarm", "0 1 * * *", "check latest failure")
+    world = CheckedWorld(a_registry(load, check, alarm), at("2026-11-01T23:30")).start()
+    world.crash().sleep_until(at("2026-11-02T05:00")).start()
+    assert world.started("alarm") == ["02T01:00@02T05:00"]
+
+
+def test_what_failed_before_an_outage_is_overdue_if_its_due_by_passes_in_it() -> None:
+    registry = a_registry(due(a_routine("a", "*/5 * * * *"), "+6h"))
+    fails_at_two: Outcomes = lambda id, _number: Ends(1, code=int(id.instant == TWO))  # noqa: E731
+    world = CheckedWorld(registry, at("2026-11-01T12:00"), {"a": fails_at_two}).start()
+    world.run_until(at("2026-11-02T02:04")).crash().sleep_until(at("2026-11-02T09:05")).start()
+    assert told(world) == ["a.2026-11-02T02:00:00"]

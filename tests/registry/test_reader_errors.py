@@ -332,7 +332,7 @@ IN_LINE_2 = [
     (
         '<job name="a" script="a"><environment name="A=B" value=""/></job>',
         26,
-        "'A=B' is not the name of a variable",
+        "'A=***' is not the name of a variable",
         "no =",
     ),
     (

@@ -239,3 +239,41 @@ def test_any_attribute_and_value_give_routines_or_problems(attribute: str, value
     escaped = "".join(f"&#{ord(character)};" for character in value)
     for name in (attribute, "name", "schedule", "depends_on", "arguments", "timezone", "python"):
         assert_readable(read(f'<registry><job {name}="{escaped}" module="m"/></registry>'))
+
+
+# -- Found by fuzzing ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attribute", ["name", "depends_on"])
+def test_what_a_job_alone_has_is_refused_on_the_registry_itself(attribute: str) -> None:
+    (problem,) = read(f'<registry {attribute}="a"><job name="a" script="a"/></registry>').errors
+    assert problem.message == f"<registry>: attribute '{attribute}' is not allowed here"
+    assert problem.hint == "give it to each job that needs it"
+
+
+def test_the_name_of_a_pool_that_is_not_defined_may_hold_anything() -> None:
+    reading = read('<registry><job name="a" script="a" pool="a&#127;b"/></registry>')
+    assert "'a\\x7fb' is not defined" in reading.errors[0].message
+    assert_readable(reading)
+
+
+@pytest.mark.parametrize("file", ["a&#128;.xml", "a&#x202e;.xml", "a" * 20_000, "/a" * 20_000])
+def test_the_name_of_a_file_that_is_not_there_may_hold_anything(file: str) -> None:
+    job = f'<job name="a" script="a" schedule="@daily" calendar="./{file}"/>'
+    for text in (f'<include file="{file}"/>', job):
+        reading = read(f"<registry>{text}</registry>")
+        assert "cannot be read" in reading.errors[0].message
+        assert_readable(reading)
+
+
+def test_a_name_of_characters_that_cannot_be_printed_is_cut_as_it_is_shown() -> None:
+    name = "&#x10ffff;" * 100
+    reading = read(f'<registry><job name="{name}" script="a" pool="{name}"/></registry>')
+    assert reading.errors
+    for problem in reading.errors:
+        assert len(str(problem)) < 450
+
+
+@pytest.mark.parametrize("value", ["0s" * 20_000, "+" + "1" * 20_000, "1h" * 20_000])
+def test_a_hint_repeats_no_value_of_any_length(value: str) -> None:
+    assert_readable(read(f'<registry><job name="a" script="a" due_by="{value}"/></registry>'))

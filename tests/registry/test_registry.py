@@ -175,6 +175,14 @@ def test_waiting_for_is_limited_for_each_routine() -> None:
     assert [one.routine for one in found] == ["b"] * 5 + ["c"]
 
 
+def test_who_waits_for_one_of_very_many_is_found_without_listing_them() -> None:
+    """Of 43,200 minutes that one task waits for: to list them for each would take minutes."""
+    registry = Registry([a_routine("a", "* * * * *"), a_routine("b", "@monthly", "a all")])
+    start = at("2026-11-01T00:01")
+    for instant in registry.instants("a", start, start + timedelta(hours=16)):
+        assert ids(registry.waiting_for("a", instant)) == ["b.2026-12-01T00:00:00"]
+
+
 def test_every_name_comes_after_what_it_depends_on() -> None:
     registry = Registry(
         [a_routine("c", None, "b"), a_routine("a", "0 1 * * *"), a_routine("b", None, "a")]

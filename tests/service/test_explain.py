@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from scheduler.engine.events import PauseAsked
 from scheduler.engine.states import TaskState
+from scheduler.engine.task import Pause, PauseScope
 from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.registry import Registry
 from scheduler.service.explain import Explainer, Explanation, mending_commands
@@ -59,6 +61,43 @@ def test_a_task_to_come_names_its_zone_what_it_waits_for_and_its_deadline() -> N
     sentence = why(world, "b.2026-11-02T06:00:00").links[0].sentence
     for words in ("to come", "in UTC", "a.2026-11-02T01:00:00", "by 2026-11-02 08:00:00"):
         assert words in sentence
+
+
+def test_a_task_to_come_is_traced_to_what_will_hold_it_up() -> None:
+    """Not only to what has failed: to a pause, and to a routine that is disabled."""
+    registry = a_registry(
+        a_routine("a", "0 1 * * *"),
+        a_routine("b", "0 2 * * *", "a"),
+        a_routine("c", "0 3 * * *", "b"),
+        a_routine("off", "0 2 * * *", enabled=False),
+        a_routine("d", "0 3 * * *", "off"),
+    )
+    world = World(registry, EVE).start()
+    assert len(why(world, "c.2026-11-02T03:00:00").links) == 1
+    pause = Pause(scope=PauseScope.ROUTINE, name="a", since=world.now)
+    world.ask(PauseAsked(at=world.now, pause=pause), "pause a")
+    for moment in (EVE, at("2026-11-02T01:30")):
+        found = why(world.run_until(moment), "c.2026-11-02T03:00:00")
+        assert [link.task.routine for link in found.links] == ["c", "b", "a"]
+        assert found.commands == ("scheduler resume a",)
+    found = why(world, "d.2026-11-02T03:00:00")
+    assert found.links[-1].sentence.endswith("will be skipped: its routine is disabled")
+    assert found.commands == ("enable 'off' in the registry, then: scheduler reload",)
+
+
+def test_an_unknown_task_that_nobody_waits_for_is_settled_by_its_own_name() -> None:
+    """`mark --unknown` is about what somebody waits for: it would say that nothing is unknown."""
+    registry = a_registry(a_routine("a", "0 0 1 * *"), a_routine("b", "0 3 * * *", "a"))
+    world = World(registry, EVE).start()
+    assert why(world, "a.2026-09-01T00:00:00").commands == (
+        "scheduler execute a.2026-09-01T00:00:00",
+        "scheduler mark a.2026-09-01T00:00:00 succeeded",
+    )
+    world.run_until(at("2026-11-02T04:00"))
+    assert why(world, "b.2026-11-02T03:00:00").commands == (
+        "scheduler mark --unknown succeeded",
+        "scheduler execute --unknown",
+    )
 
 
 def test_a_ready_task_says_which_slots_it_lacks() -> None:

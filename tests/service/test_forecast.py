@@ -179,10 +179,11 @@ def test_a_time_that_does_not_come_in_the_window_is_refused() -> None:
         assumptions_of(["down 05:00-06:00"], a_registry(LOAD), START, at("2026-11-23T03:00"))
 
 
+@pytest.mark.parametrize("limit", ["_MOST_STEPS", "_MOST_EFFORT"])
 def test_a_window_that_is_too_long_has_nothing_expected_and_answers_no_question(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(forecasts, "_MOST_STEPS", 1)
+    monkeypatch.setattr(forecasts, limit, 1)
     registry = a_registry(LOAD, REPORT)
     ids, conditions = (
         list(planned(registry, START, END)),
@@ -199,3 +200,17 @@ def test_a_window_that_is_too_long_has_nothing_expected_and_answers_no_question(
     )
     with pytest.raises(TooMuchError, match="give a shorter one"):
         expected_views(registry, ids, (START, END), "load fails", conditions)
+
+
+def test_a_question_about_many_that_wait_for_ever_is_refused_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each minute another `clean` covers the last, for every `report` that is due by then."""
+    monkeypatch.setattr(forecasts, "_MOST_EFFORT", 5_000)
+    minutely = [
+        '<job name="load" script="l.py" schedule="* * * * *"/>',
+        '<job name="clean" script="c.py" depends_on="load"/>',
+        '<job name="report" script="r.py" schedule="* * * * *" depends_on="clean" backlog="all"/>',
+    ]
+    with pytest.raises(TooMuchError):
+        a_forecast(a_registry(*minutely), "load fails", lengths={})

@@ -236,3 +236,16 @@ def test_thousands_of_scripts_are_looked_up_by_folder(tmp_path: Path) -> None:
         script = os.path.join(tmp_path, f"sub{number % 10}", f"{number}.py")
         assert interpreter_of(Routine(name="a", script=script), None, venvs) == python
     assert set(venvs) == {str(tmp_path), *(str(tmp_path / f"sub{n}") for n in range(10))}
+
+
+@pytest.mark.parametrize("name", ["a&#128;", "a&#x202e;", "a" * 20_000, "/a" * 20_000])
+def test_a_file_that_is_not_there_is_named_in_a_line_to_read(tmp_path: Path, name: str) -> None:
+    registry = tmp_path / "registry.xml"
+    inner = f'<environment file="{name}"/>'
+    job = f'<job name="a" script="{name}" python="{name}" directory="{name}">{inner}</job>'
+    registry.write_text(f'<registry><include file="{name}"/>{job}</registry>', encoding="utf-8")
+    report = check_registry(registry, "UTC", with_files=True)
+    assert len(report.errors) == 5
+    for problem in report.errors:
+        assert str(problem).isprintable()
+        assert len(str(problem)) < 800

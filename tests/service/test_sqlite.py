@@ -30,7 +30,7 @@ from scheduler.engine.commands import (
 )
 from scheduler.engine.states import TaskState
 from scheduler.engine.task import PauseScope
-from scheduler.errors import StoreError
+from scheduler.errors import DamagedError, StoreError
 from scheduler.service.store.memory import MemoryStore
 from scheduler.service.store.protocol import Reader, Store
 from scheduler.service.store.sqlite import SqliteReader, SqliteStore
@@ -434,6 +434,23 @@ def test_a_damaged_database_is_refused(tmp_path: Path, damage: str) -> None:
     path.write_bytes(content[:half] if damage == "cut" else content[:page] + b"\x5a" * (half))
     with pytest.raises(StoreError, match=r"s\.db: this database is damaged"):
         SqliteStore(path)
+
+
+def test_damage_that_shows_in_use_is_said_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    with closing(SqliteStore(path)) as store:
+        for number in range(400):
+            store.apply(record(number))
+    with closing(SqliteStore(path)) as store:
+        content = path.read_bytes()
+        path.write_bytes(content[:4096] + b"\x5a" * (len(content) - 4096))
+        store._database.execute("PRAGMA shrink_memory")  # or it would not look at the file
+        with pytest.raises(DamagedError, match="this database is damaged"):
+            store.history()
+        with pytest.raises(DamagedError, match="this database is damaged"):
+            store.apply(record(401))
+        with pytest.raises(DamagedError, match="this database is damaged"):
+            list(store.prune(at("2027-01-01"), 1))
 
 
 def test_no_folder_is_said(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 import http.client
 import json
 import logging
+import re
 import select
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -17,6 +18,7 @@ from scheduler.service.client import Client
 from scheduler.service.inbox import Ask, Inbox
 from scheduler.service.instance import Instance
 from scheduler.service.web.api import make_app
+from scheduler.service.web.description import SHAPES
 from scheduler.service.web.server import ControlServer
 
 TOKEN = "the-token"
@@ -237,6 +239,29 @@ def test_the_api_describes_itself_and_fetches_nothing_from_elsewhere(port: int) 
     assert not {"date", "server"} & set(headers)
     for page in ("/docs", "/redoc"):
         assert asked(port, page)[0] == 404
+
+
+def test_the_description_tells_of_the_token_the_answers_and_the_errors(port: int) -> None:
+    document = cast("dict[str, Any]", asked(port, "/api/openapi.json")[1])
+    described = {
+        f"{method.upper()} {path}": operation
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert set(described) == set(SHAPES)
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    schemas = document["components"]["schemas"]
+    for operation in described.values():
+        assert operation["security"] == [{"token": []}]
+        assert {"200", "400", "401", "403", "413", "429", "503"} < set(operation["responses"])
+        assert "422" not in operation["responses"]
+    answer = described["GET /api/why"]["responses"]["200"]["content"]["application/json"]
+    assert answer == {"schema": {"$ref": "#/components/schemas/WhyView"}}
+    assert schemas["WhyView"]["properties"]["root"] == {
+        "anyOf": [{"type": "string"}, {"type": "null"}]
+    }
+    references = re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))
+    assert set(references) <= set(schemas)
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ class CheckedWorld(World):
         is_alone = self.wake_at is None or self.wake_at > self.now
         ends = (Cause.GAVE_UP, Cause.WAITED_IN_VAIN)
         has_ended = any(isinstance(one, RecordTask) and one.task.cause in ends for one in commands)
-        if is_alone or (isinstance(event, TimePassed) and not has_ended):
+        if (is_alone or isinstance(event, TimePassed)) and not has_ended:
             self._check_covers(commands, before)
         if len(self.live) < 40 or self.handled % 16 == 0:
             self._check_states()

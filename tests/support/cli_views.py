@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from scheduler.cli.answers import (
+from scheduler.service.answers import (
     AttemptView,
     PlannedView,
     RoutineView,
@@ -30,6 +30,7 @@ def a_task(task: str = "load.2026-11-23T02:00:00", **changes: object) -> TaskVie
         "is_overdue": False,
         "planned_at": f"{wall}+01:00",
         "changed_at": f"{wall}+01:00",
+        "arguments": None,
         "stand_ins": [],
         "attempts": [],
     }
@@ -85,6 +86,8 @@ def a_routine(**changes: object) -> RoutineView:
         "schedule": "0 2 * * *",
         "schedule_in_words": "daily at 02:00",
         "timezone": "Europe/Paris",
+        "arguments": [],
+        "environment": [],
         "enabled": True,
         "next": "2026-11-24T02:00:00+01:00",
         "last": None,

@@ -153,7 +153,7 @@ class OperatingChecks:
                 is_by_hand = task.by_hand or (was is not None and was.by_hand)
                 is_own = task.origin is not Origin.MANUAL and not is_by_hand
                 is_new |= was is not None or not task.state.is_end
-                is_due |= is_new and is_own and moment <= now
+                is_due |= is_new and is_own and moment <= min(now, seen.event.at)
                 if not is_due or task.id in self.overdue:
                     continue
                 if task.state.is_end and was is None and isinstance(seen.event, RegistryReloaded):
@@ -206,7 +206,11 @@ def _check_record(seen: Seen, task: Task) -> None:
             assert reference.moment(id, routine.start_by) <= seen.event.at, f"{id} is not too late"
         case Cause.GAVE_UP | Cause.WAITED_IN_VAIN:
             wanted = Otherwise.SKIP if task.cause is Cause.GAVE_UP else Otherwise.FAIL
-            found = [one.given_up for one in reference.answers(id) if one.kind != "met"]
+            answers = reference.answers(id)
+            found = [one.given_up for one in answers if one.kind != "met"]
+            changed = [one.id for one in seen.recorded if one.id != id]
+            if any(one.target in changed for one in answers):
+                return  # by now it has ended as well
             assert wanted in found, f"{id}: {task.cause}, but {found}"
         case Cause.COVERED:
             assert task.cover is not None

@@ -329,7 +329,10 @@ class World:
             case RecordTask(task=task) if task.ending is not None:
                 return f"ending {task.id}: {task.ending}"
             case RecordTask(task=task):
-                return f"{task.state} {task.id}" + (f": {task.reason}" if task.reason else "")
+                overdue = "OVERDUE " if task.is_overdue else ""
+                return f"{overdue}{task.state} {task.id}" + (
+                    f": {task.reason}" if task.reason else ""
+                )
             case RecordRun(run=run):
                 first, last = TaskId(run.routine, run.first), TaskId(run.routine, run.last)
                 return f"skipped {run.count} {first} .. {last}: {run.reason}"

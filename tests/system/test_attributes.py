@@ -121,6 +121,68 @@ def test_a_dependency_is_waited_for_until_a_time(timed: TimedScheduler) -> None:
         assert timed.state(LOAD) == "succeeded"
 
 
+def test_what_waits_in_vain_is_skipped_or_fails_as_it_says(timed: TimedScheduler) -> None:
+    need = '<dependency name="slow" wait_until="+30m" otherwise="{}"/>'
+    timed.write_jobs(
+        '<job name="slow" {} schedule="0 2 * * *"/>'
+        '<job name="skips" {} schedule="0 2 * * *">' + need.replace("{}", "skip") + "</job>"
+        '<job name="fails" {} schedule="0 2 * * *">' + need.replace("{}", "fail") + "</job>"
+    )
+    vain = "waited in vain for slow.2026-11-23T02:00:00"
+    with timed.running("2026-11-23T01:00"):
+        timed.hold("slow")
+        timed.run_until("2026-11-23T02:31")
+        assert timed.state("skips.2026-11-23T02:00:00") == f"skipped: {vain}"
+        assert timed.state("fails.2026-11-23T02:00:00") == f"failed: {vain}"
+    assert timed.starts() == ["slow.2026-11-23T02:00:00"]
+
+
+def test_a_task_takes_as_many_slots_of_its_pool_as_it_says(timed: TimedScheduler) -> None:
+    timed.write_jobs(
+        '<pool name="db" slots="2"/>'
+        '<job name="one" {} schedule="0 2 * * *" pool="db"/>'
+        '<job name="two" {} schedule="0 2 * * *" pool="db" pool_slots="2"/>'
+        '<job name="three" {} schedule="0 2 * * *" pool="db"/>'
+    )
+    with timed.running("2026-11-23T01:00"):
+        timed.hold("one")
+        timed.run_until("2026-11-23T02:05")
+        assert timed.state("three.2026-11-23T02:00:00") == "succeeded"
+        assert "takes 2 of the 2 slots" in timed.why("two.2026-11-23T02:00:00")[0]
+        timed.release()
+        timed.run_until("2026-11-23T02:10")
+        assert timed.state("two.2026-11-23T02:00:00") == "succeeded"
+
+
+def test_the_wait_before_a_retry_grows_by_its_factor(timed: TimedScheduler) -> None:
+    timed.write_jobs(
+        '<job name="load" {} schedule="0 2 * * *" retries="2" retry_delay="10m" retry_backoff="3"/>'
+    )
+    with timed.running("2026-11-23T01:00"):
+        timed.fail("load")
+        timed.run_until("2026-11-23T02:05")
+        assert "retry 1 of 2 at 02:10:0" in timed.state(LOAD)
+        timed.run_until("2026-11-23T02:15")
+        assert "retry 2 of 2 at 02:40:0" in timed.state(LOAD)
+
+
+def test_a_task_that_has_not_succeeded_by_its_due_by_is_overdue(timed: TimedScheduler) -> None:
+    timed.write_jobs(
+        '<job name="load" {} schedule="0 2 * * *" due_by="02:30"/>'
+        '<job name="report" {} schedule="0 2 * * *" depends_on="load" due_by="+1h"/>'
+    )
+    with timed.running("2026-11-23T01:00"):
+        timed.hold("load")
+        overdue: list[list[bool]] = []
+        for moment in ("2026-11-23T02:29", "2026-11-23T02:31", "2026-11-23T03:01"):
+            timed.run_until(moment)
+            overdue.append([task.is_overdue for task in timed.store.live()])
+        assert overdue == [[False, False], [True, False], [True, True]]
+        timed.release()
+        timed.run_until("2026-11-23T03:05")
+        assert timed.state("report.2026-11-23T02:00:00") == "succeeded"
+
+
 def test_one_of_two_dependencies_is_enough(timed: TimedScheduler) -> None:
     timed.write_jobs(
         '<job name="a" {} schedule="0 2 * * *"/><job name="b" {} schedule="0 2 * * *"/>'
@@ -147,7 +209,12 @@ def test_a_holiday_is_no_instant(timed: TimedScheduler) -> None:
     timed.write_jobs(
         '<job name="off" {} schedule="0 2 * * *" calendar="US"/>'
         '<job name="moved" {} schedule="0 2 * * *" calendar="US" on_holiday="after"/>'
+        '<job name="early" {} schedule="0 2 26 * *" calendar="US" on_holiday="before"/>'
     )
-    with timed.running("2026-11-25T12:00"):  # Thanksgiving is on the 26th
+    with timed.running("2026-11-25T01:00"):  # Thanksgiving is on the 26th
         timed.run_until("2026-11-27T03:00")
-    assert timed.starts() == ["moved.2026-11-27T02:00:00", "off.2026-11-27T02:00:00"]
+    wednesday = [task for task in timed.starts() if "11-25" in task]
+    assert sorted(wednesday) == [
+        f"{name}.2026-11-25T02:00:00" for name in ("early", "moved", "off")
+    ]
+    assert timed.starts()[3:] == ["moved.2026-11-27T02:00:00", "off.2026-11-27T02:00:00"]

@@ -18,6 +18,7 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scheduler.registry.masking import without
 from scheduler.service.executors.log_limit import LimitedLog, LogLimiter
 from scheduler.service.executors.process_tree import SHORTEST_PAUSE, KillRequest, Marker, end_tree
 from scheduler.service.executors.processes import is_running, process_of, wait_for_end
@@ -37,12 +38,13 @@ from scheduler.service.executors.records import (
     read_record,
 )
 from scheduler.service.executors.supervisor import NOT_RECORDED, SHUT_OUT
+from scheduler.service.log_files import make_folder, open_log
 
 log = logging.getLogger(__name__)
 
 CHILD = str(Path(__file__).with_name("child.py"))
-#: Logs may hold what is not for everyone's eyes.
-LOG_MODE = 0o640
+#: Seconds until processes are looked at again that could not be.
+_LOOK_AGAIN = 1.0
 #: Seconds that an interpreter may take to begin before whoever kills the attempt waits no longer.
 _LONGEST_BEGINNING = 5.0
 
@@ -57,6 +59,7 @@ class _Running:
     marker: Marker
     grace: float
     log: LimitedLog | None
+    secrets: tuple[str, ...]  # values that are not to be told
     process: "subprocess.Popen[bytes] | None"  # its supervisor, where that is a child of ours
     request: KillRequest | None = None
     killer: threading.Thread | None = None
@@ -140,6 +143,7 @@ class LocalExecutor:
                 marker=marker,
                 grace=adoption.grace,
                 log=self._limited(adoption.log, adoption.log_limit),
+                secrets=adoption.secrets,
                 process=None,
             )
         )
@@ -171,6 +175,7 @@ class LocalExecutor:
             marker=marker,
             grace=launch.grace,
             log=self._limited(launch.log, launch.log_limit),
+            secrets=launch.secrets,
             process=process,
         )
         try:
@@ -252,7 +257,8 @@ class LocalExecutor:
         with self._lock:
             del self._running[running.task, running.attempt]
         exit_ = _how_it_ended(running)
-        return replace(exit_, killed=running.request is not None, ended_at=None)
+        error = without(exit_.error, running.secrets) if exit_.error else None
+        return replace(exit_, error=error, killed=running.request is not None, ended_at=None)
 
 
 class ForegroundExecutor(LocalExecutor):
@@ -320,14 +326,14 @@ def _creation_flags(launch: Launch) -> int:
 
 
 def _open_log(path: Path) -> int:
-    """Open a log to append to, never through a link that somebody put in its place."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    """Open a log to append to."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     try:
         try:
-            return os.open(path, flags, LOG_MODE)
+            return open_log(path, flags)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, flags, LOG_MODE)
+            make_folder(path.parent)
+            return open_log(path, flags)
     except OSError as error:
         raise LaunchError(f"log {path} could not be opened: {error.strerror}") from error
 
@@ -335,26 +341,36 @@ def _open_log(path: Path) -> int:
 def _end(running: _Running) -> None:
     """End the whole tree of an attempt."""
     assert running.request is not None
-    record = _begun(running, running.request)
-    if record is None:
-        return  # it never began, and never will
-    marker = replace(running.marker, supervisor=record.supervisor.pid)
-    end_tree(process_of(record.script), marker, running.grace, running.request)
+    while True:
+        try:
+            record = _begun(running, running.request)
+            if record is not None:
+                marker = replace(running.marker, supervisor=record.supervisor.pid)
+                end_tree(process_of(record.script), marker, running.grace, running.request)
+            return  # without a record it never began, and never will
+        except OSError as error:
+            # No file may be opened, so that neither record nor processes can be looked at: that
+            # passes, and a kill that gave up would leave the attempt running for good.
+            log.warning("attempt cannot be ended yet task=%s: %s", running.task, error)
+            running.request.pause(_LOOK_AGAIN)
 
 
 def _begun(running: _Running, request: KillRequest) -> Record | None:
     """Return the record of an attempt that is to be ended, once it has begun; None if it has not.
 
     What is not on record yet has no process but its supervisor to be.
+
+    Raises:
+        OSError: the record is there, but cannot be read.
     """
     process, waited = running.process, 0.0
-    while (record := _read(running.record)) is None and process is not None:
+    while (record := read_record(running.record)) is None and process is not None:
         if process.poll() is not None:
-            return _read(running.record)
+            return read_record(running.record)
         if request.is_hard or waited >= _LONGEST_BEGINNING:
             process.kill()
             process.wait()
-            return _read(running.record)
+            return read_record(running.record)
         request.pause(SHORTEST_PAUSE)
         waited += SHORTEST_PAUSE
     return record

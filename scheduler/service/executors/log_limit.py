@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from scheduler.service.log_files import open_log
+
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the sizes.
@@ -37,8 +39,7 @@ class LimitedLog:
         try:
             if os.stat(self.path).st_size <= limit + slack:
                 return
-            flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-            with FileIO(os.open(self.path, flags), "r+") as file:
+            with FileIO(open_log(self.path, os.O_RDWR), "r+") as file:
                 self._move_tail(file, limit)
         except FileNotFoundError:
             return  # somebody has deleted it, as somebody may

@@ -6,7 +6,7 @@ finds it again.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -21,12 +21,14 @@ class Launch:
     python: str  # the interpreter, an absolute path
     script: str | None  # an absolute path; exactly one of script and module is set
     module: str | None
-    arguments: tuple[str, ...]  # the words after the script's name
+    arguments: tuple[str, ...] = field(repr=False)  # the words after the script's name
     directory: str  # working directory
-    environment: Mapping[str, str]  # whole, as the child is to see it
+    environment: Mapping[str, str] = field(repr=False)  # whole, as the child is to see it
     log: Path | None  # takes stdout and stderr as they come; None: the terminal's own
     log_limit: int  # bytes of the log that are kept, head and tail
     grace: float  # seconds between the polite and the hard kill
+    # What is masked in what the process says of itself, the longest first.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Adoption:
     log: Path | None
     log_limit: int  # bytes
     grace: float  # seconds
+    #: values that are not to be told, as far as they are known by now
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,7 @@ class Executor(Protocol):
     def find(self, task: str, attempt: int) -> Found | None:
         """Return what has become of an attempt of an earlier scheduler.
 
-        None: it has not begun, and never will.
+        None: it has not begun, and never will.  Secrets in its error are not masked.
         """
         ...
 

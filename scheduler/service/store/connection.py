@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scheduler.errors import StoreError
+from scheduler.errors import DamagedError, StoreError
 
 # One statement after the other, also where the file was opened.
 _SETTINGS = (
@@ -30,8 +30,8 @@ _WORDS = {
     sqlite3.SQLITE_IOERR: "the disk failed to read or to write it",
     sqlite3.SQLITE_NOTADB: "this is no SQLite database (name another in config.cfg, [DEFAULT]"
     " database)",
-    sqlite3.SQLITE_CORRUPT: "this database is damaged (put a backup in its place, or start without"
-    " it: rename it and its -wal file)",
+    sqlite3.SQLITE_CORRUPT: "this database is damaged ('scheduler backup --restore FILE' puts a"
+    " backup in its place; to start without it, rename it and its -wal file)",
 }
 _CANNOT_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
@@ -67,7 +67,7 @@ def _refuse_damage(database: sqlite3.Connection, path: Path) -> None:
         return
     (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        raise StoreError(f"{path}: {_WORDS[sqlite3.SQLITE_CORRUPT]}: {found}")
+        raise DamagedError(f"{path}: {_WORDS[sqlite3.SQLITE_CORRUPT]}: {found}")
 
 
 def _set_up(database: sqlite3.Connection, path: Path) -> None:
@@ -87,7 +87,7 @@ def connect_to_read(path: Path, timeout: float = 5.0) -> sqlite3.Connection:
     try:
         if path.is_dir():
             raise StoreError(f"{path}: this is a folder, not a database")
-        if not path.stat().st_size and not _log_size(path):
+        if not path.stat().st_size:  # to open it would throw away a log that is left beside it
             raise StoreError(f"{path}: this database is empty: the scheduler never started")
     except FileNotFoundError:
         raise StoreError(f"{path}: there is no such database (start the scheduler once)") from None
@@ -165,8 +165,10 @@ def transaction(database: sqlite3.Connection, path: Path) -> Generator[None, Non
 
 def failure(error: sqlite3.DatabaseError, path: Path) -> StoreError:
     """Return what a failure of the database is to its user."""
-    words = _WORDS.get(_kind(error), "it cannot be used")
-    return StoreError(f"{path}: {words}: {error}")
+    kind = _kind(error)
+    words = _WORDS.get(kind, "it cannot be used")
+    is_damaged = kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return (DamagedError if is_damaged else StoreError)(f"{path}: {words}: {error}")
 
 
 def _kind(error: sqlite3.DatabaseError) -> int:

@@ -36,7 +36,7 @@ def refuse_strange(path: Path) -> None:
     """
     if path.exists() and path.stat().st_size:
         with closing(connect_to_read(path)) as database:
-            _schema_of(database, path)
+            _usable_schema_of(database, path)
 
 
 def migrate(database: sqlite3.Connection, path: Path) -> None:
@@ -47,7 +47,7 @@ def migrate(database: sqlite3.Connection, path: Path) -> None:
         StoreError: it could not be read or written.
     """
     with transaction(database, path):
-        done = _schema_of(database, path)
+        done = _usable_schema_of(database, path)
         for number, name in migrations():
             if number > done:
                 for statement in statements_of(name):
@@ -62,7 +62,7 @@ def check(database: sqlite3.Connection, path: Path) -> None:
         SchedulerError: it is another program's database, or one of a newer or older version.
         StoreError: it could not be read.
     """
-    if _schema_of(database, path) < newest():
+    if _usable_schema_of(database, path) < newest():
         raise SchedulerError(
             f"{path}: this database was written by an older version (a start of the scheduler"
             " brings it up to date)"
@@ -80,12 +80,22 @@ def has_ancestor_state(path: Path) -> bool:
         return False  # no database at all, or one that whoever opens it next has words for
 
 
-def _schema_of(database: sqlite3.Connection, path: Path) -> int:
-    """Return the number of the last migration that was carried out; 0 of an empty database."""
+def schema_of(database: sqlite3.Connection, path: Path) -> int:
+    """Return the number of the last migration that was carried out, also by a newer version.
+
+    Raises:
+        SchedulerError: it is another program's database.
+        StoreError: it could not be read.
+    """
     try:
-        number = _number(database, path)
+        return _number(database, path)
     except sqlite3.DatabaseError as error:
         raise failure(error, path) from error
+
+
+def _usable_schema_of(database: sqlite3.Connection, path: Path) -> int:
+    """Return the number of the last migration; 0 of an empty database; refuse a newer one."""
+    number = schema_of(database, path)
     if number > newest():
         raise SchedulerError(
             f"{path}: this database was written by a newer version of the scheduler (use that one,"

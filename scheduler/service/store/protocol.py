@@ -5,7 +5,7 @@ word, what to ask for that of `recovery` and `queries`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -24,7 +24,7 @@ class Source:
     """One file of the registry, as it was read."""
 
     path: str
-    data: bytes
+    data: bytes = field(repr=False)  # there may be secrets in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,12 @@
 No decisions: what to keep is the engine's word.
 """
 
+import logging
+import os
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self, assert_never
@@ -23,7 +25,17 @@ from scheduler.engine.commands import (
 )
 from scheduler.engine.states import TaskState
 from scheduler.engine.task import SkippedRun, Task
+from scheduler.errors import StoreError
 from scheduler.service.store.answers import Question, SqlAnswers
+from scheduler.service.store.backup import (
+    ENDING,
+    Files,
+    copy_of,
+    files_of,
+    free_name,
+    identity_of,
+    take_place,
+)
 from scheduler.service.store.connection import (
     FrozenConnection,
     connect_to_read,
@@ -31,7 +43,14 @@ from scheduler.service.store.connection import (
     failure,
     transaction,
 )
-from scheduler.service.store.migrate import check, has_ancestor_state, migrate, refuse_strange
+from scheduler.service.store.migrate import (
+    check,
+    has_ancestor_state,
+    migrate,
+    newest,
+    refuse_strange,
+    schema_of,
+)
 from scheduler.service.store.protocol import Source
 from scheduler.service.store.rows import (
     Row,
@@ -49,6 +68,8 @@ from scheduler.zones import to_instant
 
 __all__ = ["SqliteReader", "SqliteStore", "has_ancestor_state"]
 
+log = logging.getLogger(__name__)
+
 _SKIPPED = TaskState.SKIPPED.value
 
 
@@ -64,23 +85,83 @@ class SqliteStore(SqlAnswers):
 
     def __init__(self, path: Path, *, timeout: float = 5.0) -> None:
         self._path = path
+        self._real = Path(os.path.realpath(path))  # beside it stands its log
+        self._timeout = timeout
         refuse_strange(path)
         self._database = connect_to_write(path, timeout)
         try:
-            migrate(self._database, path)
+            #: what its user is to know of how it was opened
+            self.notices = tuple(self._bring_forward())
+            self._files = self._opened_files()
+            self._like = path.stat()
         except BaseException:
             self._database.close()
             raise
 
+    def _bring_forward(self) -> Iterator[str]:
+        """Bring the schema up to date, after a backup where there is something to lose."""
+        number = schema_of(self._database, self._path)
+        if 0 < number < newest():
+            kept = free_name(self._real, f"schema-{number}", ENDING)
+            try:
+                copy_of(self._database, self._path, kept)
+            except StoreError as error:
+                raise type(error)(
+                    f"{self._path} is of an older version, and stays so, for no backup of it can"
+                    f" be made first: {error}"
+                ) from error
+            yield (
+                f"the database was brought from schema {number} to {newest()};"
+                f" as it was before it is kept as {kept}"
+            )
+        migrate(self._database, self._path)
+
     def close(self) -> None:
         """Let go of the database."""
+        try:
+            self._see_to_its_place()
+        except StoreError as error:
+            log.error("%s", error)
         self._database.close()
+
+    @contextmanager
+    def _transaction(self) -> Generator[None, None, None]:
+        self._see_to_its_place()
+        with transaction(self._database, self._path):
+            yield
+
+    def _see_to_its_place(self) -> None:
+        """Put the database back if its file was deleted, moved away or replaced since.
+
+        What was opened goes on unseen as long as it is open, and would be gone with this process.
+
+        Raises:
+            StoreError: it cannot be put back.
+        """
+        if files_of(self._real) == self._files:
+            return
+        draft = free_name(self._real, "rescued")
+        copy_of(self._database, self._path, draft, is_to_go_on=True)
+        with suppress(OSError):
+            os.chmod(draft, self._like.st_mode)
+            os.chown(draft, self._like.st_uid, self._like.st_gid)
+        kept = take_place(draft, self._real, ours=self._files)
+        database = connect_to_write(self._path, self._timeout)
+        self._database.close()
+        self._database = database
+        self._files = self._opened_files()
+        what = f"; the other file is kept as {kept}" if kept else ""
+        log.error("%s was deleted or replaced while it was in use: it is back%s", self._real, what)
+
+    def _opened_files(self) -> Files:
+        self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the log
+        return files_of(self._real)
 
     def _ask(self, *questions: Question) -> list[list[Row]]:
         # No transaction: nobody else writes.
         try:
             return [self._database.execute(*question).fetchall() for question in questions]
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise failure(error, self._path) from error
 
     # -- records ---------------------------------------------------------------------------
@@ -159,7 +240,7 @@ class SqliteStore(SqlAnswers):
     def _counted(self) -> Generator[Counter[str], None, None]:
         """Do one transaction; what is counted inside goes to the tally with it."""
         counts: Counter[str] = Counter()
-        with transaction(self._database, self._path):
+        with self._transaction():
             yield counts
             changed = [(count, state) for state, count in counts.items() if count]
             self._database.executemany(WRITES["count"], changed)
@@ -169,14 +250,14 @@ class SqliteStore(SqlAnswers):
     def keep_sources(self, sources: Sequence[Source], timezone: str) -> None:
         """Keep the files of a registry that loaded, and the zone that it was read with."""
         rows = ((at, to_text(source.path), source.data) for at, source in enumerate(sources))
-        with transaction(self._database, self._path):
+        with self._transaction():
             self._database.execute(WRITES["forget sources"])
             self._database.executemany(WRITES["keep source"], rows)
             self._database.execute(WRITES["keep note"], ("registry timezone", timezone))
 
     def keep_note(self, key: str, value: str) -> None:
         """Keep a note of the service to itself."""
-        with transaction(self._database, self._path):
+        with self._transaction():
             self._database.execute(WRITES["keep note"], (key, to_text(value)))
 
     # -- pruning ---------------------------------------------------------------------------
@@ -186,8 +267,11 @@ class SqliteStore(SqlAnswers):
 
         At least the newest ``keep`` tasks of a routine stay, and so does its last success.
         """
-        yield from self._prune_tasks(to_seconds(before), keep, step)
-        yield from self._prune_runs(to_seconds(before), step)
+        try:
+            yield from self._prune_tasks(to_seconds(before), keep, step)
+            yield from self._prune_runs(to_seconds(before), step)
+        except sqlite3.DatabaseError as error:  # of a question outside its transactions
+            raise failure(error, self._path) from error
 
     def _prune_tasks(self, before: int, keep: int, step: int) -> Iterator[int]:
         routine = self._routine_after("")
@@ -260,6 +344,7 @@ class SqliteReader(SqlAnswers):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._is_closed = False
+        self._file = identity_of(path)
         self._idle = deque([self._connected()])
 
     def close(self) -> None:
@@ -284,6 +369,7 @@ class SqliteReader(SqlAnswers):
         return database
 
     def _ask(self, *questions: Question) -> list[list[Row]]:
+        self._notice_other_file()
         try:
             database = self._idle.pop()
         except IndexError:
@@ -300,6 +386,16 @@ class SqliteReader(SqlAnswers):
         if self._is_closed:
             self.close()
         return answers
+
+    def _notice_other_file(self) -> None:
+        """Let go of what was opened where another file stands in its place by now."""
+        file = identity_of(self._path)
+        if file is None or file == self._file:  # None: gone, and what is open is all there is
+            return
+        self._file = file
+        with suppress(IndexError):  # another thread was faster
+            while True:
+                self._idle.pop().close()
 
 
 def _answers(database: sqlite3.Connection, questions: Iterable[Question]) -> list[list[Row]]:

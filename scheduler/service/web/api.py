@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from scheduler.errors import SchedulerError
 from scheduler.service.inbox import Answer, Ask
 from scheduler.service.web import verbs
+from scheduler.service.web.description import DescribedApp
 from scheduler.service.web.guard import Guard
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def make_app(
     ``reply_timeout`` seconds with status 503.
     """
     # The pages with the documentation would fetch scripts from elsewhere.
-    app = FastAPI(
+    app = DescribedApp(
         title="scheduler",
         version=version,
         openapi_url="/api/openapi.json",

@@ -1,16 +1,26 @@
-"""Who is answered at all: the token, the host, the origin, the size of a request.
+"""Who is answered at all: the token, the host, the origin, the size of a request; and how often.
 
 It stands before every route, also before those that do not exist.
 """
 
+import asyncio
 import ipaddress
 import json
+import logging
 import secrets
 import socket
+import time
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_MOST_BYTES = 1_000_000
+from scheduler.service.web import limits
+from scheduler.service.web.limits import Allowance
+
+log = logging.getLogger(__name__)
+
+# Given twice, one of them could be checked and the other one heeded.
+_ONCE = (b"host", b"origin", b"authorization", b"content-length")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -19,31 +29,65 @@ class Guard:
 
     A page of another site cannot know the token.  That its browser is refused by host and origin
     as well guards against a name that is made to point at this machine.
+
+    Whoever has the token is never refused for asking often, only answered a little later.  Of
+    the others those beyond the allowance are not even told what was wrong.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, host: str) -> None:
+    def __init__(
+        self, app: ASGIApp, *, token: str, host: str, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._app = app
         self._token = token.encode()
         self._names = _LOOPBACK | {host.casefold()}
         if host in ("0.0.0.0", "::"):
             self._names |= {socket.gethostname().casefold()}
         self._is_everywhere = host in ("0.0.0.0", "::")
+        self._now = now
+        self._answers = Allowance(limits.ANSWERED_AT_ONCE, limits.ANSWERED_EACH_SECOND)
+        self._refusals = Allowance(limits.REFUSED_AT_ONCE, limits.REFUSED_EACH_SECOND)
+        self._has_warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        if refusal is None:
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        status, message = refusal
+        assert scope["type"] == "http", "nothing else is served"
+        refusal = self._refusal(scope)
+        if refusal is None:
+            delay = self._answers.wait_for_one(self._now())
+            if delay:
+                await asyncio.sleep(delay)
+            await self._app(scope, receive, send)
+            return
+        status, message = self._counted(refusal)
         headers = [(b"content-type", b"application/json")]
         if status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
+        if status == 429:
+            headers.append((b"retry-after", b"1"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps({"error": message}).encode()})
 
+    def _counted(self, refusal: tuple[int, str]) -> tuple[int, str]:
+        """Return the refusal, or that there were too many of those who lack the token."""
+        if refusal[0] not in (401, 403):
+            return refusal
+        if self._refusals.is_full(self._now()):
+            self._has_warned = False
+        if self._refusals.has_any(self._now()):
+            return refusal
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning("many requests are refused; the last one: %s", refusal[1])
+        return 429, "too many requests that were refused: ask again in a while, with the token"
+
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given: list[tuple[bytes, bytes]] = scope["headers"]
+        headers = dict(given)
+        if any(sum(name == key for key, _ in given) > 1 for name in _ONCE):
+            return 403, "a header is given twice"
         host = headers.get(b"host", b"").decode("latin-1").casefold()
         if not self._is_ours(host, scope):
             return 403, "the Host header names another server"
@@ -56,8 +100,12 @@ class Guard:
         if b"transfer-encoding" in headers:
             return 411, "send the length of the body"
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or len(length) > 10 or int(length) > _MOST_BYTES:
-            return 413, f"the body is longer than {_MOST_BYTES} bytes"
+        if not length.isdigit() or len(length) > 10 or int(length) > limits.MOST_BODY:
+            return 413, f"the body is longer than {limits.MOST_BODY} bytes"
+        if len(scope["raw_path"]) + len(scope["query_string"]) > limits.MOST_ADDRESS:
+            return 414, f"the address is longer than {limits.MOST_ADDRESS} bytes"
+        if sum(len(name) + len(value) for name, value in given) > limits.MOST_HEADERS:
+            return 431, f"the headers are longer than {limits.MOST_HEADERS} bytes"
         return None
 
     def _is_ours(self, host: str, scope: Scope) -> bool:

@@ -8,10 +8,13 @@ import logging
 import socket
 import threading
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from scheduler.errors import SchedulerError
+from scheduler.service.web import limits
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ class ControlServer:
         self._port = port
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=_PunctualProtocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -39,6 +42,9 @@ class ControlServer:
             date_header=False,
             server_header=False,
             timeout_graceful_shutdown=_FAREWELL,
+            timeout_keep_alive=limits.LONGEST_IDLE,
+            limit_concurrency=limits.MOST_CONNECTIONS,
+            h11_max_incomplete_event_size=limits.MOST_UNREAD,
         )
         self._server = _QuietServer(config)
         self._socket: socket.socket | None = None
@@ -78,6 +84,44 @@ class ControlServer:
         finally:
             self._socket.close()
             self._server.serving.set()  # whoever waits for it learns that it is not
+
+
+class _PunctualProtocol(H11Protocol):
+    """uvicorn's side of a connection, but for requests that never come to their end.
+
+    It closes idle connections only after an answer: one that sends nothing, or a letter now and
+    then, would be kept for ever.
+    """
+
+    _end: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Give what is still to come of a request so long and no longer."""
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._stop_watching()
+        elif self._end is None and not self.transport.is_closing():
+            self._end = self.loop.call_later(limits.LONGEST_REQUEST, self.transport.abort)
+
+    def _stop_watching(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
 
 
 class _QuietServer(uvicorn.Server):

@@ -1,9 +1,19 @@
-"""What a scheduler answers, as the command line reads it: the JSON of `service.views`, typed.
+"""What a scheduler answers, as API and command line have it: the JSON of `service.views`, typed.
 
 Types only.  The answers come from our own queries, so their shape is taken for granted.
 """
 
 from typing import Any, NotRequired, TypedDict, final
+
+
+@final
+class PingView(TypedDict):
+    """Which scheduler answers."""
+
+    name: str
+    pid: int | None
+    version: str
+    is_stopping: bool
 
 
 @final
@@ -40,6 +50,7 @@ class TaskView(TypedDict):
     is_overdue: bool  # had not succeeded by its due_by
     planned_at: str
     changed_at: str
+    arguments: list[str] | None  # given for its attempt by hand; secrets are masked
     stand_ins: list[list[str]]
     attempts: list[AttemptView]
 
@@ -94,6 +105,15 @@ class DependencyView(TypedDict):
 
 
 @final
+class VariableView(TypedDict):
+    """A variable with its value, masked if its name says secret; or a file of variables."""
+
+    name: NotRequired[str]
+    value: NotRequired[str]
+    file: NotRequired[str]
+
+
+@final
 class RoutineView(TypedDict):
     """A routine with its next instant and its last task."""
 
@@ -103,6 +123,8 @@ class RoutineView(TypedDict):
     schedule: str | None
     schedule_in_words: str
     timezone: str
+    arguments: list[str]  # secrets among them are masked
+    environment: list[VariableView]
     enabled: bool
     next: str | None
     last: TaskView | None
@@ -263,6 +285,7 @@ class TouchedView(TypedDict):
 class ProblemsView(TypedDict):
     """Why a registry cannot be adopted; without errors it is a `PreviewView`."""
 
+    revision: None
     errors: list[dict[str, Any]]  # the fields of a `Problem`
 
 
@@ -308,3 +331,10 @@ class DoneView(TypedDict):
 
     messages: list[str]
     tasks: list[str]
+
+
+@final
+class StoppedView(TypedDict):
+    """What the scheduler still waits for, or kills."""
+
+    messages: list[str]
