@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from scheduler.engine.events import AttemptExited, MachineWoke
 from tests.support.checked_world import CheckedWorld
-from tests.support.world import Ends, a_registry, a_routine, at
+from tests.support.world import Ends, World, a_registry, a_routine, at
 
 EVE = at("2026-11-02T00:30")
 
@@ -37,3 +37,17 @@ def test_what_fell_due_while_the_machine_slept_is_late_whatever_else_is_told_at_
     assert world.started("b") == []
     world.run_until(at("2026-11-02T03:05"))
     assert world.started("b") == ["02T02:00@02T03:05"]
+
+
+def test_a_registry_that_was_not_kept_does_not_lend_its_instants_to_the_one_before() -> None:
+    hourly = a_routine("load", "0 * * * *", enabled=False)
+    world = World(a_registry(hourly), EVE).start()
+    world.run_until(at("2026-11-02T02:00"))
+    kept = world.registry
+    world.stop().edit(a_routine("load", "30 * * * *", enabled=False)).start()
+    world.crash()
+    world._ran_with = kept  # killed before the files of the other one were kept
+    world.now = at("2026-11-02T06:10")
+    world.edit(a_routine("load", "45 * * * *")).start()
+    skipped = world.store.runs_since("load", at("2026-11-02T02:01"))
+    assert skipped == (), "that it had instants at full hours is not true"
