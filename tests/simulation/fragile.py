@@ -1,7 +1,7 @@
 """Stores that a scheduler may die over, before and after each write, and whose disk may be full."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from scheduler.engine.commands import Record
 from scheduler.errors import StoreError
@@ -21,15 +21,16 @@ class Disk:
     point: Callable[[str], None]  # the scheduler may die here
     written: Callable[[Sequence[Record]], None]  # told of what has been kept
     full_for: int = 0  # so many more writes fail
-    failed: int = field(default=0)
+    is_out: bool = False  # the last write failed
 
     def write(self, what: str) -> None:
         """Let a write begin."""
         self.point(f"before {what}")
         if self.full_for:
             self.full_for -= 1
-            self.failed += 1
+            self.is_out = True
             raise StoreError("the disk is full")
+        self.is_out = False
 
 
 class FragileMemoryStore(MemoryStore):

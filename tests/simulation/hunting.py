@@ -10,6 +10,8 @@ from tests.simulation.faults import FAULTS
 from tests.simulation.story import story_of
 from tests.simulation.world import live_through
 
+_MORE = 12  # seeds that are tried after the first, for one that finds a fault sooner
+
 #: by which seed each fault was found last: ``name seed``
 FOUND = Path(__file__).with_name("found.txt")
 
@@ -24,16 +26,21 @@ class Find:
     broken: str
 
 
-def find(name: str, seeds: Iterable[int]) -> Find:
-    """Return the first seed that finds a fault."""
+def find(name: str, seeds: Iterable[int], *, more: int = 0) -> Find:
+    """Return the first seed that finds a fault; or of that and ``more``, who is the quickest."""
+    found: list[tuple[int, Find]] = []
     tried = 0
     with FAULTS[name].plant():
         for seed in seeds:
             tried += 1
-            broken = live_through(story_of(seed)).broken
-            if broken is not None:
-                return Find(name=name, seed=seed, tried=tried, broken=broken.promise)
-    return Find(name=name, seed=None, tried=tried, broken="")
+            outcome = live_through(story_of(seed))
+            if outcome.broken is not None:
+                one = Find(name=name, seed=seed, tried=tried, broken=outcome.broken.promise)
+                found.append((outcome.points, one))
+            if found and tried >= found[0][1].tried + more:
+                break
+    nothing = Find(name=name, seed=None, tried=tried, broken="")
+    return min(found, key=lambda one: one[0])[1] if found else nothing
 
 
 def found_before() -> dict[str, int]:
@@ -43,7 +50,8 @@ def found_before() -> dict[str, int]:
 
 
 def _found(given: tuple[str, range]) -> Find:
-    return find(*given)
+    name, seeds = given
+    return find(name, seeds, more=_MORE)
 
 
 def hunt(names: Sequence[str], seeds: range) -> int:

@@ -64,7 +64,10 @@ class Ledger:
     live: dict[TaskId, Task] = field(default_factory=dict[TaskId, Task])
     successes: dict[str, datetime] = field(default_factory=dict[str, datetime])
     successes_before: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    to_end: dict[TaskId, None] = field(default_factory=dict[TaskId, None])  # before the last write
+    to_end: dict[tuple[TaskId, int], None] = field(
+        default_factory=dict[tuple[TaskId, int], None]
+    )  # before the last write
+    is_reloading: bool = False  # what is written may follow from a registry that we do not know yet
     is_mixed: bool = False  # people ask for several things at once: what was so in between is gone
     begun: dict[tuple[str, int], Process] = field(default_factory=dict[tuple[str, int], Process])
     ids: dict[str, TaskId] = field(default_factory=dict[str, TaskId])
@@ -134,13 +137,17 @@ class Ledger:
         }
         ahead = {id: None for id in self.mirror.ahead()}
         was_ready = {id: task for id, task in self.live.items() if task.state is TaskState.READY}
-        self.to_end = {id: None for id, task in self.live.items() if task.ending is not None}
+        self.to_end = {
+            (id, task.attempts[-1].number): None
+            for id, task in self.live.items()
+            if task.ending is not None
+        }
         self.mirror.apply(records)
         self.successes_before = dict(self.successes)
         for record in records:
             if isinstance(record, RecordTask):
                 self._note(record.task)
-        if not self.is_mixed and self.is_serving:
+        if not self.is_mixed and not self.is_reloading and self.is_serving:
             self._check_covers(records, before)
         for record in records:
             if isinstance(record, RecordTask):
@@ -171,7 +178,7 @@ class Ledger:
             if not is_covered or (was is not None and was.state is TaskState.BLOCKED):
                 continue
             assert task.cover is not None
-            final = reference.final(task.cover)
+            final = task.cover
             cover = self.live.get(final)
             if cover is None or not heeds_needs(cover) or reference.is_stuck(task.id):
                 continue
@@ -323,7 +330,8 @@ class Ledger:
         )
         keep(is_written, "write first, act second", launch.task, "#", launch.attempt, "starts")
         assert task is not None
-        keep(task.id not in self.to_end, "what is to end does not begin", launch.task)
+        is_to_end = (task.id, launch.attempt) in self.to_end
+        keep(not is_to_end, "what is to end does not begin", launch.task)
         keep(not self.has_stopped, "nothing starts during a stop", launch.task)
         since = launch.environment["SCHEDULER_SINCE"]
         told = datetime.fromisoformat(since) if since else _EVER
@@ -434,6 +442,8 @@ class Ledger:
 
     def spawned(self, process: Process) -> None:
         """Note whose slots a process takes."""
+        if self.ids[process.task] in self.taken_up:
+            return  # begun at last: it was decided under a registry that may have been edited since
         routine = self.registry[self.ids[process.task].routine]
         self.pools[process] = (routine.pool, routine.pool_slots)
 
@@ -480,7 +490,7 @@ class Ledger:
         assert self.latest is not None
         self.latest = max(self.latest, now)
         self._check_processes()
-        self.is_mixed = False
+        self.is_mixed = self.is_reloading = False
         self.has_stopped = self.is_stopping
         if not self.is_serving or self.is_stopping:
             return

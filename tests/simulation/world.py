@@ -159,7 +159,7 @@ class World:
                 ends=self._ends,
                 starting=lambda launch: self.ledger.starting(launch),
                 spawned=lambda process: self.ledger.spawned(process),
-                killing=lambda task, attempt: self.ledger.killing(task, attempt),
+                killing=self._killing,
                 forgetting=lambda task, attempt: self.ledger.forgetting(task, attempt),
                 point=self.point,
             ),
@@ -180,6 +180,9 @@ class World:
         (folder / SCRIPT).touch()
         self._write(self._routines)
         self._plan_next()
+        first = Random(f"first start of {story.seed}")
+        if first.random() < 0.1:
+            self._countdown = first.choice(_STEPS)
 
     def close(self) -> None:
         """Let go of what is outside of the simulation."""
@@ -243,10 +246,9 @@ class World:
         return self._executor
 
     def _end_unrecorded(self, adoption: Adoption) -> None:
-        for process in list(self.machine.running()):
-            if (process.task, process.attempt) == (adoption.task, adoption.attempt):
-                process.told_to_end = True
-                self.machine.end(process, None, "SIGTERM")
+        for process in self.machine.running():
+            is_it = (process.task, process.attempt) == (adoption.task, adoption.attempt)
+            keep(not is_it, "what is on record and runs goes on", process)
 
     def _check_end(self, room: EngineRoom) -> None:
         self._check_answers()
@@ -257,6 +259,7 @@ class World:
     def _die(self) -> None:
         self._countdown = None
         self._disk.full_for = 0
+        self._disk.is_out = False
         self._asked.clear()
         self.ledger.is_serving = False
         if self._executor is not None:
@@ -333,12 +336,10 @@ class World:
         """Let time pass until something has come, or the moment has."""
         self.point("wait")
         room = self._room
-        if room is None or inbox is not room.inbox:  # the disk is full, and is looked at again
-            assert until is not None
-            self.machine.pass_time(self.machine.awake + (until - self.machine.now))
-            return
-        self._check_idle(room)
-        self.ledger.check_wake(until)
+        assert room is not None and inbox is room.inbox
+        if not self._disk.is_out:  # else the write is tried again in a second
+            self._check_idle(room)
+            self.ledger.check_wake(until)
         while not self._has_mail:
             end = None if until is None else self.machine.awake + (until - self.machine.now)
             if end is not None and end <= self.machine.awake:
@@ -513,6 +514,8 @@ class World:
                 raise AssertionError(kind)
 
     def _ask(self, verb: str, **parameters: object) -> Ask:
+        # Of a reload we are told only once what follows from it has been written.
+        self.ledger.is_reloading |= verb == "reload"
         self.ledger.is_mixed = self._has_mail or len(self._asked) > 0
         words = " ".join(
             f"{key}={value}" for key, value in parameters.items() if value and key != "revision"
@@ -572,6 +575,10 @@ class World:
         how = process.signal or f"code {process.code}"
         self.lines.append(f"{self._stamp()}  ends {process}: {how}")
         self.ledger.ends(process)
+
+    def _killing(self, task: str, attempt: int) -> None:
+        if not self._disk.is_out:  # a stop that cannot be written down kills all the same
+            self.ledger.killing(task, attempt)
 
     def _note(self, words: str) -> None:
         self.lines.append(f"{self._stamp()}  {words}")
