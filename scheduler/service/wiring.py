@@ -256,9 +256,13 @@ class EngineRoom:
 
     def begin(self) -> None:
         """Tell the engine what became of what was running, and that it serves."""
+        nothing_ran = not self.taken_up.events and not self.taken_up.running
+        if nothing_ran:  # what begins from here on is known to be of this boot
+            self.store.keep_note(BOOT_NOTE, self.boot_id)
         self.loop.start(self.taken_up, self.started)
-        # Not before that is stored: a crash in between must not hide that the machine went down.
-        self.store.keep_note(BOOT_NOTE, self.boot_id)
+        if not nothing_ran:
+            # Only once that is stored: a crash before must not hide that the machine went down.
+            self.store.keep_note(BOOT_NOTE, self.boot_id)
 
 
 def load(settings: Settings, store: Store, *, is_attended: bool) -> Loaded:
@@ -310,7 +314,7 @@ def built(
     )
     boot = store.note(BOOT_NOTE)
     if boot is None:
-        _end_unrecorded(store, launcher, machine)
+        _end_unrecorded(store, launcher, executor, machine)
     taken_up = take_up(
         store,
         executor,
@@ -417,12 +421,13 @@ def foreground_executor(report: Report) -> Executor:
     return ForegroundExecutor(report)
 
 
-def _end_unrecorded(store: Store, launcher: Launcher, machine: Machine) -> None:
+def _end_unrecorded(store: Store, launcher: Launcher, executor: Executor, machine: Machine) -> None:
     """End what an older version of the program has left running, which kept no records of it."""
     for task in store.live():
-        if task.state is TaskState.RUNNING:
-            adoption = launcher.adoption(None, task.id, task.attempts[-1].number)
-            machine.end_unrecorded(adoption)
+        number = task.attempts[-1].number if task.attempts else 0
+        # What is on record was begun by this version, which was killed before it made a note.
+        if task.state is TaskState.RUNNING and executor.find(str(task.id), number) is None:
+            machine.end_unrecorded(launcher.adoption(None, task.id, number))
 
 
 def _old_registry(store: Store, loaded: Loaded) -> Registry:

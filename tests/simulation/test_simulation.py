@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation import world
+from tests.simulation.fragile import Killed
 from tests.simulation.shrink import shrunk
 from tests.simulation.story import Story, story_of
 from tests.simulation.telling import read_story, story_text, told
@@ -39,3 +41,25 @@ def test_a_story_goes_the_same_each_time_also_when_it_is_read(seed: int) -> None
     first = live_through(story)
     assert live_through(story).lines == first.lines
     assert live_through(read_story(story_text(story))).lines == first.lines
+
+
+class KilledAtItsFirstSteps(world.World):
+    """Two schedulers are killed before they could make a note of the boot."""
+
+    kills = 2
+
+    def point(self, name: str) -> None:
+        if name == "before keep_note" and self.kills:
+            self.kills -= 1
+            raise Killed
+        super().point(name)
+
+
+@pytest.mark.parametrize("seed", (11, 33))
+def test_starts_that_are_killed_before_their_first_note_cost_no_attempt(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world, "World", KilledAtItsFirstSteps)
+    outcome = live_through(story_of(seed))
+    assert outcome.broken is None
+    assert outcome.crashes >= 2
