@@ -1,6 +1,8 @@
 # `make` lists the targets.  Each makes the environment it needs, in .venv/.
 
 PYTHON ?=
+SEEDS ?= 10000
+FIRST ?= 0
 BIN := .venv/bin
 
 KILLS := 300
@@ -15,6 +17,8 @@ help:
 	@echo "make chaos   kill a scheduler and what it runs KILLS=300 times, and prove that nothing is lost"
 	@echo "make lint    check format, style, types and the layers of the imports"
 	@echo "make fuzz    throw anything at the reader, the ids and the API, and tell how much that was"
+	@echo "make simulate SEEDS=10000   live through so many simulated weeks, with crashes at any step"
+	@echo "make simulate-faults        plant faults in the program, and see that the simulation finds them"
 	@echo "make setup   make the environment and install the commit hooks"
 	@echo
 	@echo "Each needs Python 3.11 or newer; PYTHON=/path/to/python chooses one."
@@ -52,6 +56,12 @@ lint: dev-env
 	@$(BIN)/python -m mypy
 	@$(BIN)/python -m pyright
 	@$(BIN)/lint-imports
+
+simulate: dev-env
+	@$(BIN)/python -m tests.simulation --first $(FIRST) --seeds $(SEEDS)
+
+simulate-faults: dev-env
+	@$(BIN)/python -m tests.simulation --faults --seeds $(SEEDS)
 
 setup: dev-env
 	@if git rev-parse --git-dir >/dev/null 2>&1; then \

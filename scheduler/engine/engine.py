@@ -104,6 +104,8 @@ class Engine:
     def handle(self, event: AnyEvent) -> list[Command]:
         """Apply an event and return what must be recorded, and then done, in that order."""
         acts = self._apply(event)
+        if isinstance(event, MachineWoke) and event.is_followed:
+            return []
         self._settle(event.at)
         if self._is_serving:
             # Before the planning: what waits no longer is not covered by what falls due.

@@ -36,6 +36,8 @@ class TimePassed(Event):
 class MachineWoke(Event):
     """Time went on while nothing could run: what is due by now is late."""
 
+    is_followed: bool = False  # by events of the same moment, which count before what falls due
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptExited(Event):

@@ -43,16 +43,21 @@ def trigger_texts(registry: Registry) -> Mapping[str, str]:
 def reconcile(board: Board, registry: Registry, at: datetime) -> None:
     """Go on with a registry: skip what the old one alone asked for, begin what is new."""
     texts = trigger_texts(registry)
+    old = texts if board.registry is registry else trigger_texts(board.registry)
     _remove(board, registry, at)
     for name, state in list(board.routines.items()):
         if name not in registry:
             continue
+        # A scheduler that was killed as it took another registry ran with one that was not kept:
+        # what its trigger has missed since nobody knows.
+        is_known = old.get(name) == state.trigger
         if not state.enabled:  # up to now; what a person asked for still runs
-            _settle_missed(board, state, Cause.DISABLED, "disabled", at)
+            _settle_missed(board, state, Cause.DISABLED, "disabled", at, is_known=is_known)
         elif state.trigger != texts[name]:
-            _settle_missed(board, state, Cause.SCHEDULE_CHANGED, "schedule changed", at)
+            cause, reason = Cause.SCHEDULE_CHANGED, "schedule changed"
+            _settle_missed(board, state, cause, reason, at, is_known=is_known)
         elif not registry[name].enabled:
-            _settle_missed(board, state, Cause.DISABLED, "disabled", at)
+            _settle_missed(board, state, Cause.DISABLED, "disabled", at, is_known=is_known)
     board.adopt_registry(registry)
     for id in list(board.ahead):
         if not registry.triggers.is_instant(id.routine, to_instant(id.instant)):
@@ -77,13 +82,22 @@ def _remove(board: Board, registry: Registry, at: datetime) -> None:
 
 
 def _settle_missed(
-    board: Board, state: RoutineState, cause: Cause, reason: str, at: datetime
+    board: Board,
+    state: RoutineState,
+    cause: Cause,
+    reason: str,
+    at: datetime,
+    *,
+    is_known: bool = True,
 ) -> None:
-    """Skip what was not started, and what was missed while no scheduler was running."""
+    """Skip what was not started, and what was missed while no scheduler was running.
+
+    ``is_known``: the registry has the trigger that the routine had then.
+    """
     name = state.name
     for instant in list(board.unstarted.get(name, ())):
         board.move(board.live[TaskId(name, instant)], cause, reason, at)
-    if name in board.registry:
+    if name in board.registry and is_known:
         instants = due_instants(board, name, max(board.planned_until, state.known_since), at)
         missed = [one for one in instants if not board.is_recorded(TaskId(name, one))]
         for instant in missed:

@@ -212,7 +212,9 @@ class Loop:
             ask = item if isinstance(item, Ask) else None
             asked.extend((event, ask) for event in self._events_of(item, now))
         if self._has_slept(now):
-            asked.append((MachineWoke(at=now), None))
+            # First: whatever else is told now, what fell due meanwhile is late.
+            woke = MachineWoke(at=now, is_followed=bool(asked))
+            asked.insert(0, (woke, None))
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
             asked.append((StopAsked(at=now, now=True), None))

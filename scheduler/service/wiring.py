@@ -20,7 +20,7 @@ from scheduler.errors import RegistryError, SchedulerError, StoreError, as_word
 from scheduler.registry.registry import Registry
 from scheduler.service.config import Settings, read_config
 from scheduler.service.executors.processes import boot_id
-from scheduler.service.executors.protocol import Executor, Report
+from scheduler.service.executors.protocol import Adoption, Executor, Report
 from scheduler.service.exposure import exposures, make_database
 from scheduler.service.instance import Claim, Instance, claim
 from scheduler.service.launches import Launcher
@@ -219,6 +219,28 @@ class Scheduler:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a scheduler is given to run attempts with."""
+
+    executor: Callable[[Report], Executor]
+    end_unrecorded: Callable[[Adoption], None]  # what an older version of the program began
+    boot_id: str  # another one after each boot
+    cores: int
+
+
+def this_machine(database: Path) -> Machine:
+    """Return the machine that we are on, as the scheduler over a database uses it."""
+    from scheduler.service.executors.process_tree import end_unrecorded
+
+    return Machine(
+        executor=lambda report: local_executor(report, database),
+        end_unrecorded=end_unrecorded,
+        boot_id=boot_id(),
+        cores=os.cpu_count() or 1,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRoom:
     """The loop and all that it drives: a scheduler but for its doors to the outside."""
 
@@ -228,14 +250,19 @@ class EngineRoom:
     launcher: Launcher
     reloading: Reloading
     store: Store
+    boot_id: str
     taken_up: TakenUp  # what ran when the last scheduler ended
     started: SchedulerStarted
 
     def begin(self) -> None:
         """Tell the engine what became of what was running, and that it serves."""
+        nothing_ran = not self.taken_up.events and not self.taken_up.running
+        if nothing_ran:  # what begins from here on is known to be of this boot
+            self.store.keep_note(BOOT_NOTE, self.boot_id)
         self.loop.start(self.taken_up, self.started)
-        # Not before that is stored: a crash in between must not hide that the machine went down.
-        self.store.keep_note(BOOT_NOTE, boot_id())
+        if not nothing_ran:
+            # Only once that is stored: a crash before must not hide that the machine went down.
+            self.store.keep_note(BOOT_NOTE, self.boot_id)
 
 
 def load(settings: Settings, store: Store, *, is_attended: bool) -> Loaded:
@@ -258,11 +285,17 @@ def load(settings: Settings, store: Store, *, is_attended: bool) -> Loaded:
 
 
 def built(
-    settings: Settings, options: StartOptions, store: Store, loaded: Loaded, clock: "Clock"
+    settings: Settings,
+    options: StartOptions,
+    store: Store,
+    loaded: Loaded,
+    clock: "Clock",
+    machine: Machine | None = None,
 ) -> EngineRoom:
     """Build a scheduler that goes on where the last one over this store ended.
 
-    What that one has left running is looked after from here on.
+    What that one has left running is looked after from here on.  ``machine`` is this one if none
+    is given.
 
     Raises:
         SchedulerError: the folder for the records of attempts cannot be used.
@@ -272,27 +305,25 @@ def built(
     from scheduler.service.inbox import Inbox
     from scheduler.service.loop import AttemptEnded, Item, Loop
 
+    machine = machine or this_machine(settings.database)
     now, inbox = clock.now(), Inbox[Item]()
     old = _old_registry(store, loaded)
     launcher = Launcher(name=options.name, settings=settings)
-    executor = local_executor(
-        lambda task, attempt, exit_: inbox.put(
-            AttemptEnded(task=task, attempt=attempt, exit=exit_)
-        ),
-        settings.database,
+    executor = machine.executor(
+        lambda task, attempt, exit_: inbox.put(AttemptEnded(task=task, attempt=attempt, exit=exit_))
     )
     boot = store.note(BOOT_NOTE)
     if boot is None:
-        _end_unrecorded(store, launcher)
+        _end_unrecorded(store, launcher, executor, machine)
     taken_up = take_up(
         store,
         executor,
         lambda id, attempt: launcher.adoption(old.get(id.routine), id, attempt),
         now,
-        is_same_boot=boot == boot_id(),
+        is_same_boot=boot == machine.boot_id,
     )
     snapshot = restored(store, old, loaded.registry, now)
-    limits = Limits(max_running=settings.max_running, late=os.cpu_count() or 1)
+    limits = Limits(max_running=settings.max_running, late=machine.cores)
     reloading = Reloading(settings, loaded)
     # A venv may have come or gone with the change.
     reloading.tell(lambda loaded, notices: launcher.venvs.clear())
@@ -313,6 +344,7 @@ def built(
         launcher=launcher,
         reloading=reloading,
         store=store,
+        boot_id=machine.boot_id,
         taken_up=taken_up,
         started=SchedulerStarted(
             at=max(now, clock.now()),
@@ -389,14 +421,13 @@ def foreground_executor(report: Report) -> Executor:
     return ForegroundExecutor(report)
 
 
-def _end_unrecorded(store: Store, launcher: Launcher) -> None:
+def _end_unrecorded(store: Store, launcher: Launcher, executor: Executor, machine: Machine) -> None:
     """End what an older version of the program has left running, which kept no records of it."""
-    from scheduler.service.executors.process_tree import end_unrecorded
-
     for task in store.live():
-        if task.state is TaskState.RUNNING:
-            adoption = launcher.adoption(None, task.id, task.attempts[-1].number)
-            end_unrecorded(adoption)
+        number = task.attempts[-1].number if task.attempts else 0
+        # What is on record was begun by this version, which was killed before it made a note.
+        if task.state is TaskState.RUNNING and executor.find(str(task.id), number) is None:
+            machine.end_unrecorded(launcher.adoption(None, task.id, number))
 
 
 def _old_registry(store: Store, loaded: Loaded) -> Registry:

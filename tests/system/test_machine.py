@@ -18,7 +18,6 @@ from tests.system.data_folder import UNTIL_LET_GO, DataFolder, wait_until
 from tests.system.test_ordinary_user import IS_ROOT, as_user, folder_of
 from tests.system.timed_scheduler import TimedScheduler
 
-
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and mounts of Linux")
 
 RAN = "import os\nprint(os.environ['SCHEDULER_TASK'], file=open('ran', 'a'))\n"
