@@ -33,8 +33,12 @@ class Broken(AssertionError):
     """A promise that was not kept: which, and how."""
 
     def __init__(self, promise: str, how: str) -> None:
-        super().__init__(f"{promise}: {how}")
+        super().__init__(promise, how)  # as given: it is handed on between processes
         self.promise = promise
+        self.how = how
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.how}"
 
 
 def keep(holds: bool, promise: str, *how: object) -> None:
@@ -182,6 +186,9 @@ class Ledger:
             cover = self.live.get(final)
             if cover is None or not heeds_needs(cover) or reference.is_stuck(task.id):
                 continue
+            limit = self.registry[task.routine].start_by
+            if limit is not None and reference.moment(task.id, limit) <= self.now:
+                continue  # it is skipped in any case
             more = reference.unmet(final) - reference.unmet(task.id)
             keep(not more, "a cover waits for no more than what it covers", task.id, final, more)
 
@@ -427,6 +434,7 @@ class Ledger:
                 "are taken",
             )
         assert self.since is not None
+        self.late.pop(task.id, None)  # it may have been when it was tried before
         is_late = not is_again and not task.by_hand and task.origin is not Origin.BACKFILL
         if is_late and task.instant < self.since and task.tries == 1:
             alive = {one.task for one in others}
@@ -464,7 +472,10 @@ class Ledger:
     def killing(self, task: str, attempt: int) -> None:
         """Check that it was written that an attempt is to end."""
         record = self.live.get(self.ids[task])
-        is_written = record is None or record.ending is not None
+        # One that has ended in the very pass that was to end it is past killing.
+        ends = [one.ended_at for one in record.attempts if one.number == attempt] if record else []
+        has_ended = record is None or any(ends)
+        is_written = has_ended or (record is not None and record.ending is not None)
         keep(is_written, "a kill is written first", task, attempt)
 
     def forgetting(self, task: str, attempt: int) -> None:
