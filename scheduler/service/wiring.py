@@ -199,7 +199,9 @@ class Scheduler:
 
     def _late_lines(self, started_at: str) -> Iterator[str]:
         start = datetime.fromisoformat(started_at)
-        late = [task for task in self._store.live() if task.instant < start]
+        live = (task for task in self._store.live() if task.instant < start)
+        # What ran all the time is told of by itself.
+        late = [task for task in live if not _ran_before(task, start)]
         for state, words in (
             (TaskState.RUNNING, "was late and starts now"),
             (TaskState.READY, "is late and runs at the next free slot"),
@@ -552,6 +554,10 @@ def _going_on(settings: Settings, report: CheckReport) -> tuple[str, ...]:
         f"{settings.registry} CANNOT BE LOADED: the last registry that could be is used instead;"
         f" {first}{more}",
     )
+
+
+def _ran_before(task: Task, moment: datetime) -> bool:
+    return task.state is TaskState.RUNNING and task.attempts[-1].started_at < moment
 
 
 def _told_taken_up(taken_up: TakenUp) -> Iterator[str]:

@@ -74,6 +74,7 @@ def test_a_script_goes_on_without_its_scheduler_and_the_next_one_looks_after_it(
 
     told = folder.start()
     assert f"{task} still runs, as the last scheduler left it" in told
+    assert "was late" not in told
     assert folder.state(task) == "running"
     assert task in folder.run("status").ok().out
     assert all(map(is_alive, left))
