@@ -116,7 +116,7 @@ def _each_end_is_what_the_script_says(history: History, ledger: Ledger, storm: S
             case "exited":
                 assert said is not None and said == attempt.code, (key, attempt, said)
                 assert name not in storm.blinded | storm.shot, f"{key} was killed"
-            case "killed":
+            case "timed out" | "killed":
                 assert name not in storm.blinded, f"{key}: nobody saw its end"
             case _:
                 raise AssertionError(f"{key} ended as {attempt}")
