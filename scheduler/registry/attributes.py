@@ -15,7 +15,7 @@ from scheduler.registry.arguments import read_arguments
 from scheduler.registry.calendars import OnHoliday
 from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.flaws import Flaw, flaw_of
-from scheduler.registry.routine import Backlog, InstantKind, On, Otherwise, Overlap
+from scheduler.registry.routine import Backlog, InstantKind, On, Otherwise, Overlap, Warm
 from scheduler.registry.value_readers import (
     choice,
     factor,
@@ -81,6 +81,24 @@ def _read_tags(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(read_list("tags", text))) if text.strip() else ()
 
 
+def _read_preload(text: str) -> tuple[str, ...]:
+    modules = tuple(dict.fromkeys(text.split()))
+    for module in modules:
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise Flaw(
+                f"preload {quoted(module)} is not the name of a module", _preload_hint(module)
+            )
+    return modules
+
+
+def _preload_hint(module: str) -> str:
+    if "," in module or ";" in module:
+        return "separate modules by spaces: pandas numpy"
+    if module.endswith(".py") or "/" in module or "\\" in module:
+        return "name the module as import does, not its file"
+    return "as after import: package.module"
+
+
 _YES_NO = {"true": "yes", "false": "no", "1": "yes", "0": "no", "on": "yes", "off": "no"}
 _TRUE_FALSE = {
     "yes": "true",
@@ -140,6 +158,16 @@ ATTRIBUTES = {
             {"previous": "before", "next": "after", "none": "skip"},
         ),
     ),
+    "warm": Attribute(
+        field="warm",
+        read=choice(
+            "warm",
+            {word.value: word for word in Warm},
+            {"yes": "auto", "true": "auto", "on": "auto", "1": "auto", "never": "no"}
+            | {"cold": "no", "false": "no", "off": "no", "0": "no"},
+        ),
+    ),
+    "preload": Attribute(field="preload", read=_read_preload, may_be_empty=True),
     "enabled": Attribute(
         field="enabled", read=choice("enabled", {"true": True, "false": False}, _TRUE_FALSE)
     ),
@@ -169,9 +197,6 @@ read_otherwise = choice(
     {word.value: word for word in Otherwise},
     {"start": "run", "go": "run", "skipped": "skip", "failed": "fail", "failure": "fail"},
 )
-
-#: attributes that SPEC has and this version has not
-LATER = frozenset(["warm", "preload"])
 
 #: how other programs call what is meant
 FOREIGN = {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from scheduler.registry.calendars import OnHoliday
+from scheduler.registry.routine import Warm
 from scheduler.registry.subjects import Subject
 
 
@@ -79,3 +80,9 @@ def settle_combinations(
         if rule.field in own and value not in (None, False):
             subject.wrong(rule.reason, rule.hint)
         values[rule.field] = rule.without
+
+
+def settle_preload(values: dict[str, object], own: Mapping[str, object]) -> None:
+    """Take back what is preloaded by default where an element says that it never starts warm."""
+    if own.get("warm") is Warm.NO and "preload" not in own:
+        values["preload"] = ()

@@ -19,7 +19,7 @@ from scheduler.registry.attributes import (
 )
 from scheduler.registry.calendar_names import Calendars
 from scheduler.registry.calendars import Calendar, CalendarSchedule, OnHoliday
-from scheduler.registry.combinations import settle_combinations
+from scheduler.registry.combinations import settle_combinations, settle_preload
 from scheduler.registry.elements import Element
 from scheduler.registry.environment import Environment, merged, read_environment
 from scheduler.registry.flaws import Flaw, Report
@@ -88,6 +88,7 @@ class Drafter:
         _check_program(subject)
         values = {**scope.values, **own, "folder": scope.folder, "group": scope.group}
         settle_combinations(subject, values, own)
+        settle_preload(values, own)
         self._pools.take(subject, values, own)
         schedule = self._schedule(subject, values)
         # One of the defaults in force may be wrong: reported there, but this routine has none.
@@ -129,6 +130,7 @@ class Drafter:
         own = self._read_values(subject, scope.folder)
         self._pools.mention(subject, own)
         values = {**scope.values, **own}
+        settle_preload(values, own)
         if "schedule" in subject.element.attributes:
             self._schedule(subject, values)
         environment = read_environment(subject, scope.folder, self._paths)

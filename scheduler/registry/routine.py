@@ -55,6 +55,13 @@ class Overlap(StrEnum):
     YES = "yes"
 
 
+class Warm(StrEnum):
+    """May an attempt start by fork of a warm interpreter."""
+
+    AUTO = "auto"  #: wherever the script cannot tell that from a cold start
+    NO = "no"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where in the registry's files something is written."""
@@ -132,6 +139,8 @@ class Routine:
     require_any: bool = False  # one of its dependencies is enough
     calendar: Calendar | None = None
     on_holiday: OnHoliday = OnHoliday.SKIP
+    warm: Warm = Warm.AUTO
+    preload: tuple[str, ...] = ()  # modules that a warm interpreter has loaded for it
     enabled: bool = True
     description: str = ""
     tags: tuple[str, ...] = ()

@@ -6,12 +6,7 @@ Each problem begins with whom it concerns: ``routine 'load': …``, or ``<defaul
 from collections.abc import Collection, Iterator
 
 from scheduler.errors import SchedulerError, quoted
-from scheduler.registry.attributes import (
-    FOREIGN,
-    LATER,
-    OF_DEFAULTS,
-    OF_JOB,
-)
+from scheduler.registry.attributes import FOREIGN, OF_DEFAULTS, OF_JOB
 from scheduler.registry.elements import Element
 from scheduler.registry.flaws import Report, flaw_of
 
@@ -74,9 +69,7 @@ class Subject:
                 self._refuse_attribute(attribute, allowed)
 
     def _refuse_attribute(self, attribute: str, allowed: Collection[str]) -> None:
-        if attribute in LATER and self.element.tag != "dependency":
-            self.wrong(f"attribute {attribute!r} is not yet supported", "leave it out")
-        elif attribute in OF_JOB:
+        if attribute in OF_JOB:
             self.wrong(f"attribute {attribute!r} is not allowed here", self._home_of(attribute))
         else:
             meant = FOREIGN.get(attribute.casefold())

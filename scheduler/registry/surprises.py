@@ -1,7 +1,7 @@
-"""What is legal but surprising in the triggers of a registry, each with the way out.
+"""What is legal but surprising in the routines of a registry, each with the way out.
 
 Runs that the next change of the clocks moves, merges or leaves out; more tasks waited for than
-anybody means; limits on running that reach beyond the next instant.
+anybody means; limits on running that reach beyond the next instant; modules that are never loaded.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from scheduler.cron import ZONE_MOVE, Schedule
 from scheduler.durations import duration_text
 from scheduler.errors import Problem
 from scheduler.registry.calendars import CalendarSchedule
-from scheduler.registry.routine import InstantKind, Overlap, Place, Routine
+from scheduler.registry.routine import InstantKind, Overlap, Place, Routine, Warm
 from scheduler.registry.triggers import Triggers
 from scheduler.zones import DAY, LAST, MINUTE, Segment, Zone, to_local, to_utc
 
@@ -45,6 +45,13 @@ class Surprises:
             yield from self._clock_change(routine, routine.schedule, self._around)
         if routine.timeout is not None and routine.overlap is Overlap.NO:
             yield from self._long_timeout(routine, routine.timeout)
+        if routine.preload and routine.warm is Warm.NO:
+            yield problem_of(
+                routine,
+                f'routine {routine.name!r}: preload means nothing with warm="no": each of its'
+                " attempts starts a new interpreter",
+                "leave out one of the two",
+            )
         for dependency in routine.dependencies:
             if dependency.instant is InstantKind.ALL and self._are_many(routine, dependency.name):
                 yield problem_of(

@@ -16,7 +16,7 @@ from scheduler.engine.task import TaskId
 from scheduler.errors import SchedulerError
 from scheduler.registry.arguments import ArgumentValues, format_arguments, read_arguments
 from scheduler.registry.masking import secret_values
-from scheduler.registry.routine import Routine, Variable
+from scheduler.registry.routine import Routine, Variable, Warm
 from scheduler.registry.task_id import wall_text
 from scheduler.service.config import Settings
 from scheduler.service.executors.protocol import Adoption, Launch, LaunchError
@@ -65,6 +65,8 @@ class Launcher:
             log=log,
             log_limit=self.settings.log_size_per_attempt,
             grace=routine.grace.total_seconds(),
+            warm=routine.warm is Warm.AUTO,
+            preload=routine.preload,
             secrets=secret_values(environment, arguments, from_files),
         )
 

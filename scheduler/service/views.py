@@ -127,6 +127,8 @@ def routine_view(
         "dependents": list(routine.dependents),
         "backlog": routine.backlog.value,
         "overlap": routine.overlap.value,
+        "warm": routine.warm.value,
+        "preload": list(routine.preload),
         "tags": list(routine.tags),
         "description": routine.description,
         "known_since": in_zone(known_since, routine.zone),

@@ -34,12 +34,13 @@ FULL = """<?xml version="1.0" encoding="UTF-8"?>
   <job name="load" script="load.py" schedule="0 2 * * *" pool="warehouse" start_by="06:00"/>
   <job name="rates é" script="{statics}/rates.py" schedule="@monthly" calendar="FR"
        on_holiday="after"/>
-  <group name="night">
+  <group name="night" preload="json sqlite3">
     <environment name="API_KEY" value="x"/>
     <environment file=".env"/>
     <job name="report" module="a.b" schedule="30 2 * * 1-5" depends_on="load, rates é"
          arguments="--day {instant:%Y-%m-%d} --token 'x y'" due_by="+2h" priority="3" tags="a, b"/>
-    <routine name="round" script="C:\\x.py" backlog="all" enabled="false">
+    <routine name="round" script="C:\\x.py" backlog="all" enabled="false"
+             warm="no">
       <dependency name="load" instant="same-day" on="done" wait_until="+1h" otherwise="skip"/>
       <dependency name="report"/>
     </routine>

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scheduler.registry.diff import Change, Diff, difference
-from scheduler.registry.routine import Overlap, Place, Routine, Variable
+from scheduler.registry.routine import Overlap, Place, Routine, Variable, Warm
 from tests.support.world import a_registry, a_routine
 
 LOAD = a_routine("load", "0 2 * * *")
@@ -39,6 +39,8 @@ def test_what_came_and_what_went_is_named() -> None:
         ({"retries": 2}, "retries: 0 -> 2"),
         ({"timeout": timedelta(minutes=90)}, "timeout: none -> 1h30m"),
         ({"overlap": Overlap.YES}, "overlap: no -> yes"),
+        ({"warm": Warm.NO}, "warm: auto -> no"),
+        ({"preload": ("pandas",)}, "preload"),
         ({"enabled": False}, "enabled: true -> false"),
         ({"script": "/other.py"}, "script: /load.py -> /other.py"),
         ({"arguments": ("--all",)}, "arguments"),

@@ -20,6 +20,7 @@ from scheduler.registry.routine import (
     Routine,
     Variable,
     VariableFile,
+    Warm,
 )
 from tests.support.memory_files import read
 
@@ -49,7 +50,8 @@ def test_each_attribute_has_its_field() -> None:
                 retries="3" retry_delay="1m" retry_backoff="1.5" timeout="1h" start_by="+2h"
                 due_by="06:30" priority="-5" calendar="JP" on_holiday="after"
                 grace="1m30s" skip_exit="99" backlog="all" overlap="yes" enabled="false"
-                description="Reports &amp; sums" tags="daily, money,daily"/>"""
+                description="Reports &amp; sums" tags="daily, money,daily"
+                warm="no" preload="pandas  numpy.linalg pandas"/>"""
     ) == Routine(
         name="report",
         script="/data/jobs/report.py",
@@ -75,6 +77,8 @@ def test_each_attribute_has_its_field() -> None:
         enabled=False,
         description="Reports & sums",
         tags=("daily", "money"),
+        warm=Warm.NO,
+        preload=("pandas", "numpy.linalg"),
     )
 
 
@@ -197,6 +201,30 @@ def test_defaults_hold_for_what_follows_within_the_same_group() -> None:
         "in inner": (3, ("t",), "g/h"),
         "own": (4, (), "g/h"),
         "last": (1, ("t",), None),
+    }
+
+
+def test_how_attempts_start_is_handed_down_and_taken_back() -> None:
+    reading = read(
+        """<registry>
+             <job name="before" script="x.py"/>
+             <defaults preload="pandas numpy"/>
+             <job name="after" script="x.py"/>
+             <job name="cold" script="x.py" warm="no"/>
+             <job name="bare" script="x.py" preload=""/>
+             <group name="g" warm="no">
+               <job name="in group" script="x.py"/>
+               <job name="own" script="x.py" warm="auto" preload="json"/>
+             </group>
+           </registry>"""
+    )
+    assert {name: (each.warm, each.preload) for name, each in routines_of(reading).items()} == {
+        "before": (Warm.AUTO, ()),
+        "after": (Warm.AUTO, ("pandas", "numpy")),
+        "cold": (Warm.NO, ()),
+        "bare": (Warm.AUTO, ()),
+        "in group": (Warm.NO, ()),
+        "own": (Warm.AUTO, ("json",)),
     }
 
 

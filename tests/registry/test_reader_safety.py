@@ -96,7 +96,7 @@ def test_includes_do_not_go_on_for_ever() -> None:
 @pytest.mark.parametrize(
     "attribute",
     "name script module schedule depends_on timezone arguments python grace skip_exit backlog"
-    " enabled tags bogus".split(),
+    " warm preload enabled tags bogus".split(),
 )
 @pytest.mark.parametrize("value", ["x", "9", ",", "'", "{", "* ", "&#9;", "é", "\u202e", "&quot;"])
 def test_a_message_stays_readable_however_long_the_value_is(attribute: str, value: str) -> None:

@@ -165,6 +165,26 @@ def test_a_timeout_beyond_the_next_instant_is_a_surprise_without_overlap(
     assert what is None or what in found[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_surprising"),
+    [
+        (job('warm="no" preload="pandas"'), True),
+        ('<defaults warm="no"/>' + job('preload="pandas"'), True),
+        ('<defaults warm="no" preload="pandas"/>' + job(""), True),
+        ('<defaults preload="pandas"/>' + job('warm="no"'), False),
+        (f'<defaults preload="pandas"/><group name="g" warm="no">{job("")}</group>', False),
+        (job('warm="auto" preload="pandas"'), False),
+        (job('warm="no" preload="pandas" enabled="false"'), False),
+    ],
+)
+def test_modules_for_what_never_starts_warm_are_a_surprise(text: str, is_surprising: bool) -> None:
+    expected = [
+        "routine 'a': preload means nothing with warm=\"no\": each of its attempts starts a new"
+        " interpreter"
+    ]
+    assert warnings_of(text) == (expected if is_surprising else [])
+
+
 def test_the_sample_registry_has_no_surprises() -> None:
     sample = Path(__file__).parents[2] / "statics" / "sample_registry.xml"
     reading = read(sample.read_bytes(), timezone="Europe/Paris")

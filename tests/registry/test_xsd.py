@@ -9,7 +9,7 @@ from lxml import etree
 
 from scheduler.registry.attributes import OF_DEFAULTS, OF_JOB
 from scheduler.registry.calendars import OnHoliday
-from scheduler.registry.routine import Backlog, InstantKind, On, Otherwise, Overlap
+from scheduler.registry.routine import Backlog, InstantKind, On, Otherwise, Overlap, Warm
 
 STATICS = Path(__file__).parents[2] / "statics"
 XS = "{http://www.w3.org/2001/XMLSchema}"
@@ -29,14 +29,15 @@ EVERYTHING = """
        arguments="--day {instant:%Y-%m-%d}" python=".venv/bin/python" directory="." grace="90s"
        retries="3" retry_delay="1m" retry_backoff="1.5" timeout="" start_by="+2h" due_by=""
        pool="the warehouse" pool_slots="2" priority="-5" calendar="DE-BY" on_holiday="before"
-       skip_exit="99" backlog="latest" overlap="yes" enabled="false" description="" tags="a, b"/>
+       skip_exit="99" backlog="latest" overlap="yes" enabled="false" description="" tags="a, b"
+       warm="no" preload="pandas 数 package.module"/>
   <group name="Daily work" tags="daily">
     <environment file=".env"/>
     <routine name="日報" module="package.module" depends_on="données 2.0">
       <environment name="MODE" value="daily"/>
       <dependency name="日報" instant="previous" on="done" wait_until="+1h" otherwise="skip"/>
     </routine>
-    <defaults overlap="no" pool="" calendar="" require="any"/>
+    <defaults overlap="no" pool="" calendar="" require="any" warm="auto" preload=""/>
     <group name="inner"><include file="more.xml"/></group>
   </group>
   <include file="other.xml"/>
@@ -73,7 +74,9 @@ def test_the_schema_refuses_a_name(name: str) -> None:
     [
         '<job script="x.py"/>',
         '<job name="a" script=""/>',
-        '<job name="a" script="x.py" warm="auto"/>',
+        '<job name="a" script="x.py" warm="yes"/>',
+        '<job name="a" script="x.py" preload="pandas, numpy"/>',
+        '<job name="a" script="x.py" preload="load.py/"/>',
         '<job name="a" script="x.py" retries="-1"/>',
         '<job name="a" script="x.py" retries="1001"/>',
         '<job name="a" script="x.py" retry_delay=""/>',
@@ -138,6 +141,7 @@ def test_the_schema_knows_the_attributes_that_the_reader_knows() -> None:
     [
         ("backlog", Backlog),
         ("yesNo", Overlap),
+        ("warm", Warm),
         ("instant", InstantKind),
         ("on", On),
         ("otherwise", Otherwise),

@@ -109,6 +109,16 @@ def test_a_routine_that_is_disabled_skips_what_waits(folder: Folder) -> None:
     assert view["changed"][0]["skipped"] == 1
 
 
+def test_how_an_attempt_starts_is_no_change_of_the_trigger(folder: Folder) -> None:
+    folder.write(LOAD.replace("/>", ' warm="no"/>') + REPORT.replace("/>", ' preload="json"/>'))
+    view = folder.preview(a_task("load.2026-10-02T02:00:00", TaskState.WAITING))
+    load, report = view["changed"]
+    assert load["changes"] == [{"attribute": "warm", "old": "auto", "new": "no"}]
+    assert [change["attribute"] for change in report["changes"]] == ["preload"]
+    assert [(row["begins"], row["skipped"]) for row in (load, report)] == [(False, 0)] * 2
+    assert view["rebound"] == []
+
+
 def test_of_an_invalid_file_all_problems_are_told(folder: Folder) -> None:
     folder.write(LOAD + '<job name="x"/>' + REPORT.replace("job.py", "gone.py"))
     view = folder.preview()

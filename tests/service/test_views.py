@@ -28,6 +28,12 @@ def test_a_routine_is_shown_with_its_words_and_variables_but_no_secret() -> None
     ]
 
 
+def test_a_routine_is_shown_with_the_way_its_attempts_start() -> None:
+    routine = Routine(name="load", script="/load.py", preload=("pandas", "numpy"))
+    view = routine_view(routine, following=None, last=None, known_since=None)
+    assert (view["warm"], view["preload"]) == ("auto", ["pandas", "numpy"])
+
+
 def test_a_task_is_shown_with_the_words_given_by_hand_but_no_secret() -> None:
     task = a_task(state=TaskState.RUNNING, arguments="--mode 'very slow' --token 'a b'")
     view = task_view(task, lambda id, attempt: Path("log"))

@@ -27,6 +27,8 @@ class Launch:
     log: Path | None  # takes stdout and stderr as they come; None: the terminal's own
     log_limit: int  # bytes of the log that are kept, head and tail
     grace: float  # seconds between the polite and the hard kill
+    warm: bool = False  # it may be started by fork of a warm interpreter,
+    preload: tuple[str, ...] = ()  # which has these modules loaded
     # What is masked in what the process says of itself, the longest first.
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
