@@ -127,8 +127,7 @@ lock = threading.Lock()
 go = threading.Event()
 other = threading.Thread(target=go.wait)
 other.start()
-os.register_at_fork(before=lambda: print("before"), after_in_child=lambda: print("in the child"),
-    after_in_parent=lambda: print("in the parent"))
+os.register_at_fork(before=lambda: print("before"), after_in_child=lambda: print("in the child"))
 pid = os.fork()
 if pid == 0:
     print(threading.active_count(), threading.main_thread() is threading.current_thread())
@@ -136,6 +135,27 @@ if pid == 0:
 os.waitpid(pid, 0)
 print(threading.active_count())
 go.set()
+"""
+
+_SIGNAL_AND_THREADS = """
+import os, signal, threading, time
+seen = []
+signal.signal(signal.SIGUSR1, lambda *a: seen.append(threading.current_thread().name))
+done = threading.Event()
+other = threading.Thread(target=done.wait)
+other.start()
+signal.pthread_kill(other.ident, signal.SIGUSR1)
+while not seen: time.sleep(0.01)
+print(seen)
+try:
+    failed = []
+    def sets():
+        try: signal.signal(signal.SIGUSR2, print)
+        except ValueError as error: failed.append(error)
+    t = threading.Thread(target=sets); t.start(); t.join()
+    print(failed)
+finally:
+    done.set()
 """
 
 _RANDOM = """
@@ -346,6 +366,7 @@ PROCESSES: Scripts = {
     "a fork with threads": _THREAD_FORK,
     "a loop with signals, children and sockets": _ASYNC,
     "numbers by chance": _RANDOM,
+    "a signal while threads run": _SIGNAL_AND_THREADS,
     **_LOGS,
     "logging imported by a module beside it": Awkward(
         body="import beside\nbeside.log.info('heard')",

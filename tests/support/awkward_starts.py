@@ -336,6 +336,9 @@ STARTS: Scripts = {
         "open(__file__, 'w').write('# all new\\n' * 9)\ndef f():\n    1 / 0  # as it was\nf()"
     ),
     "one that is not there": Awkward(),
+    "one that nobody may read": Awkward(
+        body="print('root may')", prepare=lambda folder: (folder / "job.py").chmod(0)
+    ),
     "a folder that is not there": Awkward(body="", directory="gone"),
     "arguments that no locale knows": Awkward(
         body="import sys, os\nprint(ascii(sys.argv), [os.fsencode(one) for one in sys.argv[1:]])",
