@@ -132,6 +132,8 @@ class RoutineView(TypedDict):
     dependents: list[str]
     backlog: str
     overlap: str
+    warm: str
+    preload: list[str]
     tags: list[str]
     description: str
     known_since: str | None

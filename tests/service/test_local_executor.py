@@ -25,14 +25,19 @@ TASK = "load.2026-10-01T02:00:00"
 #: Far more than any step below takes on a busy machine.
 LONG = 30.0
 
+#: What only a supervisor of one attempt can do, or is done to it.
+cold_only = pytest.mark.parametrize("world", ["cold"], indirect=True)
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="sessions and signals")
 
 
 class World:
     """An executor, the folder its scripts and logs lie in, and what it has reported."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, warm: bool) -> None:
         self.folder = folder
+        self.warm = warm
+        # No other test, in whichever process, has scripts that bear the same marks.
+        self.name = f"{folder.name}-{os.getpid()}"
         self.log = folder / "logs" / "load" / "2026-10-01T02-00-00.1.log"
         self.reports: queue.Queue[tuple[str, int, Exit]] = queue.Queue()
         self.records = RecordsFolder(folder / "attempts")
@@ -58,7 +63,7 @@ class World:
         script = self.folder / "load.py"
         script.write_text(body, encoding="utf-8")
         marks = {
-            "SCHEDULER_NAME": self.folder.name,
+            "SCHEDULER_NAME": self.name,
             "SCHEDULER_TASK": TASK,
             "SCHEDULER_ATTEMPT": str(attempt),
         }
@@ -74,6 +79,7 @@ class World:
             log=self.log,
             log_limit=log_limit,
             grace=grace,
+            warm=self.warm,
         )
 
     def start(self, body: str, **further: object) -> None:
@@ -102,7 +108,7 @@ class World:
         return Adoption(
             task=TASK,
             attempt=attempt,
-            scheduler=self.folder.name,
+            scheduler=self.name,
             database="",
             log=self.log,
             log_limit=1_000_000,
@@ -142,10 +148,10 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(params=["cold", "warm"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """Return a world whose attempts have all ended, and been reported once, when it goes."""
-    world = World(tmp_path)
+    world = World(tmp_path, warm=request.param == "warm")
     yield world
     world.executor.close()
     assert world.reports.empty()
@@ -487,7 +493,7 @@ def test_a_process_that_keeps_moving_to_a_new_pid_is_caught(world: World) -> Non
     world.await_log("ready")
     world.kill(hard=True)
     assert world.end() == Exit(signal="SIGKILL", killed=True)
-    assert not tree_of(None, Marker(scheduler=world.folder.name, task=TASK, attempt=1))
+    assert not tree_of(None, Marker(scheduler=world.name, task=TASK, attempt=1))
 
 
 @posix_only
@@ -609,6 +615,7 @@ def test_a_script_that_was_adopted_is_killed_with_its_tree(world: World) -> None
 def test_an_end_that_no_scheduler_saw_is_on_record(world: World, body: str, exit_: Exit) -> None:
     world.start(body)
     assert world.end() == exit_  # the dead one in this process sees it too: it forgets nothing
+    until(lambda: all(record.ended for record in world.records.found()))
     world.die()
     found = world.executor.find(TASK, 1)
     assert found is not None and found.exit is not None
@@ -710,6 +717,7 @@ def test_a_kill_before_the_beginning_lets_nothing_begin(world: World) -> None:
 
 
 @posix_only
+@cold_only
 def test_a_kill_before_the_beginning_reaches_what_the_interpreter_has_started(world: World) -> None:
     wrapper = world.folder / "wrapper"
     wrapper.write_text("#!/bin/sh\necho $$\nsleep 600 &\necho $!\nwait\n")
@@ -737,6 +745,7 @@ os.fork = fork_and_die
 
 
 @posix_only
+@cold_only
 def test_what_its_supervisor_did_not_put_on_record_does_not_begin(world: World) -> None:
     (world.folder / "sitecustomize.py").write_text(KILLED_AT_THE_FORK)
     world.start("open('ran', 'w')", environment={"PYTHONPATH": str(world.folder)})
@@ -763,6 +772,7 @@ os.fork = fork
 
 
 @posix_only
+@cold_only
 def test_where_no_process_is_left_for_a_script_that_is_said(world: World) -> None:
     (world.folder / "sitecustomize.py").write_text(NO_FORK)
     end = world.run("open('ran', 'w')", environment={"PYTHONPATH": str(world.folder)})
@@ -780,6 +790,7 @@ def test_an_attempt_whose_records_folder_was_deleted_still_ends_as_it_does(world
 
 
 @posix_only
+@cold_only
 def test_what_runs_though_its_record_was_deleted_is_found_again(world: World) -> None:
     record = world.begin(
         "print('ready', flush=True); import time; time.sleep(1); raise SystemExit(3)"
@@ -801,13 +812,14 @@ def test_without_any_record_what_does_not_run_may_have_run(world: World) -> None
 
 
 @posix_only
+@cold_only
 def test_a_folder_of_records_that_is_made_anew_has_those_of_what_runs(world: World) -> None:
     record = world.begin(SLEEP)
     shutil.rmtree(world.records.folder)
     world.start("", attempt=2)
     assert world.end() == Exit(code=0)
+    until(lambda: record in list(world.records.found()))
     world.die()
-    assert record in list(world.records.found())
     assert world.executor.find(TASK, 1) == Found(is_running=True)
     assert world.executor.find(TASK, 3) is None, "it had not begun"
     world.executor.adopt(world.adoption())
@@ -816,6 +828,7 @@ def test_a_folder_of_records_that_is_made_anew_has_those_of_what_runs(world: Wor
 
 
 @posix_only
+@cold_only
 def test_a_script_without_record_and_supervisor_is_awaited_and_can_be_killed(world: World) -> None:
     record = world.begin(SLEEP)
     os.kill(record.supervisor.pid, signal.SIGKILL)
@@ -837,12 +850,14 @@ def test_what_runs_and_is_no_task_is_told_of(world: World) -> None:
     assert line.startswith("attempt load.2026-10-01T02-00-00.1 of an earlier run")
     assert line.endswith(f"still runs: pid {record.script.pid}")
     os.kill(record.script.pid, signal.SIGKILL)
-    until(lambda: not is_running(record.supervisor))
+    ends = record.script if record.is_warm else record.supervisor
+    until(lambda: not is_running(ends))
     assert world.executor.strays() == ()
     assert list(world.records.found()) == []
 
 
 @posix_only
+@cold_only
 def test_what_an_older_version_left_is_ended_by_its_marker(world: World) -> None:
     pids = family(world)
     end_unrecorded(replace(world.adoption(), scheduler="another"))

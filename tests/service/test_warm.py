@@ -316,6 +316,65 @@ def test_a_script_is_started_warm_wherever_it_cannot_tell(
 
 
 @needs_warm_starts
+@pytest.mark.parametrize("module", [None, "job"])
+def test_what_is_preloaded_never_goes_before_a_file_beside_the_script(
+    world: World, module: str | None, tmp_path: Path
+) -> None:
+    before = world.warm_starts
+    shadowed = Awkward(body="import json; json.own()", module=module, files={"json.py": ""})
+    body = "def own(): print('my own')"
+    assert world.run(shadowed, tmp_path, warm=True, preload="json").log.count("Error") == 1
+    own = replace(shadowed, files={"json.py": body})
+    assert world.run(own, tmp_path, warm=True, preload="json").log == "my own\n"
+    assert world.warm_starts == before
+
+
+@needs_warm_starts
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (
+            "import threading\n"
+            "threading.Thread(target=threading.Event().wait, daemon=True).start()",
+            "restless leaves 1 threads running, and a fork has none of them",
+        ),
+        ("print('loading')", "its start-up or restless prints something"),
+        ("1 / 0", "restless cannot be loaded: ZeroDivisionError: division by zero"),
+    ],
+    ids=["threads", "prints", "fails"],
+)
+def test_a_library_that_forks_would_lack_something_of_is_refused_with_the_reason(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, body: str, why: str
+) -> None:
+    before = world.warm_starts
+    awkward = Awkward(
+        body="print('cold')",
+        files={"lib/restless.py": body},
+        environment={"PYTHONPATH": "{folder}/lib"},
+    )
+    assert world.run(awkward, tmp_path, warm=True, preload="restless").log == "cold\n"
+    assert world.warm_starts == before
+    assert why in caplog.text
+
+
+@needs_warm_starts
+def test_a_preloaded_file_that_changes_is_soon_loaded_anew(world: World, tmp_path: Path) -> None:
+    for word in ("one", "three", "seven"):
+        awkward = Awkward(
+            body="import sys; is_loaded = 'helper' in sys.modules; import helper;"
+            " print(helper.word, is_loaded)",
+            files={"lib/helper.py": f"word = {word!r}"},
+            environment={"PYTHONPATH": "{folder}/lib"},
+        )
+        # A look at all files is not taken at each start.
+        for _ in range(1000):
+            said = world.run(awkward, tmp_path, warm=True, preload="helper").log
+            if said == f"{word} True\n":
+                break
+        assert said == f"{word} True\n"
+
+
+@needs_warm_starts
 def test_a_launch_that_does_not_allow_it_is_never_warm(world: World, tmp_path: Path) -> None:
     before = world.warm_starts
     world.run(Awkward(body="print('cold')"), tmp_path, warm=False)

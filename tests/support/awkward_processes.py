@@ -375,7 +375,6 @@ PROCESSES: Scripts = {
     "a module beside it named logging": Awkward(
         body="import logging\nlogging.info('mine')",
         files={"logging.py": "def info(text): print('own', text)"},
-        cold="a standard module is shadowed by a file beside the script",
     ),
     "warnings": _WARNINGS,
     "modules that are made and loaded anew": _IMPORTS,

@@ -416,6 +416,7 @@ STARTS: Scripts = {
         body="import sys, sitecustomize\nprint(sitecustomize.__file__, sys.stdout)",
         files={"lib/sitecustomize.py": "import sys\nprint('customized', sys.path[-1:])"},
         environment={"PYTHONPATH": "{folder}/lib"},
+        cold="the start of its interpreter prints something",
     ),
     "a safe path": Awkward(
         body="import sys\nprint(sys.path, sys.flags)\nimport beside",
@@ -443,18 +444,15 @@ STARTS: Scripts = {
     "a module of the standard library's name": Awkward(
         body="import re, enum\nprint(re.own, enum.__file__)",
         files={"re.py": "own = 'my own'"},
-        cold="a standard module is shadowed by a file beside the script",
     ),
     "a package of the standard library's name": Awkward(
         body="import encodings, json\nprint(json.own, encodings.__file__)",
         files={"json/__init__.py": "own = 'my own'"},
-        cold="a standard module is shadowed by a folder beside the script",
     ),
     "a module of the standard library's name beside a module": Awkward(
         module="job",
         body="import os, types\nprint(os.__file__, types.own)",
         files={"types.py": "own = 'my own'"},
-        cold="a standard module is shadowed by a file in the working directory",
     ),
     "a search path from the working directory": Awkward(
         body="import only_here\nprint(only_here.__file__)",

@@ -40,7 +40,9 @@ def ran(folder: DataFolder) -> list[str]:
 @pytest.fixture
 def live(folder: DataFolder) -> DataFolder:
     """Return a folder whose scheduler runs."""
-    folder.write_jobs('<job name="job" script="job.py"/><job name="slow" script="slow.py"/>')
+    folder.write_jobs(
+        '<job name="job" script="job.py"/><job name="slow" script="slow.py" warm="no"/>'
+    )
     folder.write_script("job.py", RAN)
     folder.write_script("slow.py", UNTIL_LET_GO)
     folder.start()
@@ -114,6 +116,7 @@ def theirs() -> Iterator[DataFolder]:
 
 @pytest.mark.skipif(not IS_ROOT, reason="no limit of processes holds for root; needs another user")
 def test_without_processes_attempts_are_refused_and_later_ones_go_on(theirs: DataFolder) -> None:
+    theirs.write_jobs('<job name="who" script="who.py" warm="no"/>')
     theirs.write_script("who.py", RAN)
     as_user(theirs, *theirs.start_words("--daemon"), user=USER)
     as_user(theirs, "execute", "who", "--wait", user=USER)
@@ -121,13 +124,16 @@ def test_without_processes_attempts_are_refused_and_later_ones_go_on(theirs: Dat
     before, _ = resource.getrlimit(resource.RLIMIT_NPROC)  # which it has inherited
     # None for its supervisor, none for the thread that watches it, none for its script: which of
     # them lacks depends on threads that come and go.
+    unanswered = 0
     for spare in range(4):
         limit_of_user(pid, threads_of_user() + spare)
-        told = as_user(theirs, "execute", "who", "--wait", code=1, user=USER)
-        assert any(why in told for why in WHYS), (spare, told)
+        told = as_user(theirs, "execute", "who", "--wait", code=None, user=USER)
+        # It may lack the very thread that is to answer, and do what it was asked once it has that.
+        unanswered += "does not answer" in told
+        assert any(why in told for why in (*WHYS, "does not answer")), (spare, told)
     limit_of_user(pid, before)
     as_user(theirs, "execute", "who", "--wait", user=USER)
-    assert len(ran(theirs)) == 2
+    assert 2 <= len(ran(theirs)) <= 2 + unanswered
 
 
 def limit_of_user(pid: int, limit: int) -> None:

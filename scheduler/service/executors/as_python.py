@@ -17,16 +17,21 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import CodeType, FrameType, ModuleType, TracebackType
 
+    from scheduler.service.executors.warm_fork import Fork
+
 LONGEST_LINE = 500  # characters of a report
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 #: What must not go while the interpreter uses it.
 HELD: "list[object]" = []
 
 
-def main(supervisor: "ModuleType") -> None:
-    """Run the script or module that the command line names."""
-    record, kind, target = sys.argv[1:4]
-    arguments = sys.argv[4:]
+def main(supervisor: "ModuleType", words: "Sequence[str]", fork: "Fork | None" = None) -> None:
+    """Run a script or module: words are its record, what kind it is, its name and its arguments.
+
+    ``fork`` is given in the fork of a warm interpreter.
+    """
+    record, kind, target = words[:3]
+    arguments = list(words[3:])
     child = empty_main()
     set_arguments(kind, target, arguments)
     watch_for_logging()
@@ -35,7 +40,7 @@ def main(supervisor: "ModuleType") -> None:
         if kind == "--module":
             run_module(target)
         else:
-            run_script(target)
+            run_script(target, None if fork is None else fork.code)
     except BaseException as exception:
         # A process that the script forked comes by here too when it fails; it is not the attempt.
         if os.getpid() == pid:
@@ -43,9 +48,13 @@ def main(supervisor: "ModuleType") -> None:
             line = last_line(exception)
             if line:
                 supervisor.add_error(record, line)
+            if fork is not None:
+                fork.see_off(record, exception)
         hide_own_frames({child, main.__code__.co_filename})
         # On to the interpreter, which knows best how to exit, or to die of an interrupt.
         raise
+    if fork is not None and os.getpid() == pid:
+        fork.see_off(record, None)
 
 
 # -- What the script sees ------------------------------------------------------------------------
@@ -74,8 +83,11 @@ def set_arguments(kind: str, target: str, arguments: "list[str]") -> None:
         sys.orig_argv = sys.orig_argv[:1] + ["-u"] + words + arguments
 
 
-def run_script(script: str) -> None:
-    """Run a file, or a folder or zip archive that holds a ``__main__.py``."""
+def run_script(script: str, code: "CodeType | None" = None) -> None:
+    """Run a file, or a folder or zip archive that holds a ``__main__.py``.
+
+    ``code`` is the file's, if it has been compiled before.
+    """
     if is_container(script):
         if not is_path_safe():
             del sys.path[0]
@@ -86,7 +98,7 @@ def run_script(script: str) -> None:
         sys.path[0] = os.path.dirname(os.path.realpath(script))
     module = sys.modules["__main__"]
     module.__file__ = script
-    code = code_of(script, module)
+    code = code_of(script, module, code)
     if code is not None:
         exec(code, vars(module))
 
@@ -124,13 +136,15 @@ def is_container(script: str) -> bool:
     return False
 
 
-def code_of(script: str, module: "ModuleType") -> "CodeType | None":
+def code_of(script: str, module: "ModuleType", code: "CodeType | None" = None) -> "CodeType | None":
     """Return the code of a file, and set the loader that Python would have set."""
     if script.endswith(".pyc"):
         loader = SourcelessFileLoader("__main__", script)
         module.__loader__ = loader
         return loader.get_code("__main__")
     module.__loader__ = SourceFileLoader("__main__", script)
+    if code is not None:
+        return code
     try:
         with open(script, "rb") as file:
             source = file.read()

@@ -1,13 +1,13 @@
 """Runs attempts as processes of this machine.
 
 Two processes an attempt: the script, in a session of its own, and its supervisor, which sees how it
-ends; both outlive the scheduler (ADR 21).  One thread here waits for the end.  An attempt ends when
-its script's process does: what that has left running in the background goes on, as under cron.
-Only a kill takes the whole tree.
+ends; both outlive the scheduler (ADR 21).  One thread here waits for the end.  Started warm, the
+script is a fork of an interpreter that supervises all its forks (ADR 23).  An attempt ends when its
+script's process does: what that has left running in the background goes on, as under cron.  Only a
+kill takes the whole tree.
 """
 
 import contextlib
-import errno
 import logging
 import os
 import shutil
@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,6 +42,8 @@ from scheduler.service.executors.records import (
 )
 from scheduler.service.executors.restoring import put_back
 from scheduler.service.executors.supervisor import NO_PROCESS, NOT_RECORDED, SHUT_OUT
+from scheduler.service.executors.warm_pool import WarmPool
+from scheduler.service.executors.warm_server import NO_DIRECTORY
 from scheduler.service.log_files import make_folder, open_log
 
 log = logging.getLogger(__name__)
@@ -49,6 +53,15 @@ CHILD = str(Path(__file__).with_name("child.py"))
 _LOOK_AGAIN = 1.0
 #: Seconds that an interpreter may take to begin before whoever kills the attempt waits no longer.
 _LONGEST_BEGINNING = 5.0
+
+
+#: What the exit code of an attempt says that is not on record.
+_REFUSALS = {
+    SHUT_OUT: "its record could not be written: its folder was deleted",
+    NOT_RECORDED: "its record could not be written: the end of its log says why",
+    NO_PROCESS: "the system has no process left for it: the end of its log says more",
+    NO_DIRECTORY: "its directory cannot be entered: the end of its log says why",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +76,7 @@ class _Running:
     log: LimitedLog | None
     secrets: tuple[str, ...]  # values that are not to be told
     process: "subprocess.Popen[bytes] | None"  # its supervisor, where that is a child of ours
+    warm: WarmPool | None = None  # what forks it, as long as that sees its end
     request: KillRequest | None = None
     killer: threading.Thread | None = None
     has_ended: bool = False
@@ -93,7 +107,13 @@ class LocalExecutor:
         self._asked: dict[str, None] = {}
         self._were_deleted = False
         self._generation: Generation = records.opened(generation)
+        self._warm = WarmPool(CHILD, self)
         _keep_exit_codes()
+
+    @property
+    def warm_starts(self) -> int:
+        """Return how many attempts were forks of a warm interpreter, and have ended."""
+        return self._warm.starts
 
     # -- attempts of earlier schedulers ----------------------------------------------------
 
@@ -110,9 +130,12 @@ class LocalExecutor:
             return Found(is_running=False, exit=Exit(is_lost=True)) if self._were_deleted else None
         self._asked[name] = None
         # In this order: its end may be put on record while we look.
-        if is_running(record.supervisor) or is_running(record.script):
+        is_seen = is_running(record.supervisor)
+        if is_running(record.script):
             return Found(is_running=True)
         record = _read(record.path) or record
+        if is_seen and (record.ended is None or not record.is_warm):
+            return Found(is_running=True)  # its supervisor is about to write
         return Found(is_running=False, exit=_exit_of(record))
 
     def _restore(self) -> None:
@@ -136,7 +159,7 @@ class LocalExecutor:
                     f"attempt {name} of an earlier run, of which the database knows nothing, still"
                     f" runs: pid {record.script.pid}"
                 )
-            elif not is_running(record.supervisor):
+            elif record.is_warm or not is_running(record.supervisor):
                 del self._found[name]
                 _remove(record.path)
         self._records.tidy()
@@ -158,7 +181,7 @@ class LocalExecutor:
                 record=record.path,
                 marker=marker,
                 grace=adoption.grace,
-                log=self._limited(adoption.log, adoption.log_limit),
+                log=_limited(adoption.log, adoption.log_limit),
                 secrets=adoption.secrets,
                 process=None,
             )
@@ -176,26 +199,33 @@ class LocalExecutor:
             if not self._generation.is_open():  # somebody has deleted it
                 put_back(CHILD, self._records.folder, also_single=False)
                 self._generation.make()
+                self._warm.retire()  # whose doors are gone too
         except OSError as error:
             raise LaunchError(_no_record(error)) from error
-        record = self._generation.path_of(launch.task, launch.attempt)
-        process = _spawn(launch, str(record))
+        if not self._start_warm(launch):
+            self._start_cold(launch)
+
+    def _running_of(self, launch: Launch) -> _Running:
         marker = Marker(
             scheduler=launch.environment.get("SCHEDULER_NAME", ""),
             task=launch.task,
             attempt=launch.attempt,
             database=launch.environment.get("SCHEDULER_DATABASE", ""),
         )
-        running = _Running(
+        return _Running(
             task=launch.task,
             attempt=launch.attempt,
-            record=record,
+            record=self._generation.path_of(launch.task, launch.attempt),
             marker=marker,
             grace=launch.grace,
-            log=self._limited(launch.log, launch.log_limit),
+            log=_limited(launch.log, launch.log_limit),
             secrets=launch.secrets,
-            process=process,
+            process=None,
         )
+
+    def _start_cold(self, launch: Launch) -> None:
+        running = self._running_of(launch)
+        running.process = _spawn(launch, str(running.record))
         try:
             self._look_after(running)
         except RuntimeError as error:
@@ -204,6 +234,71 @@ class LocalExecutor:
             _end(running)
             self._clear(running)
             raise LaunchError(f"the system has no thread left to watch it: {error}") from error
+
+    # -- attempts that are started warm --------------------------------------------------------
+
+    def _start_warm(self, launch: Launch) -> bool:
+        if not launch.warm or launch.log is None:
+            return False
+        running = self._running_of(launch)
+        running.warm = self._warm
+        with self._lock:
+            self._running[launch.task, launch.attempt] = running
+        log_path, is_begun = launch.log, False
+        try:
+            is_begun = self._warm.start(launch, running.record, lambda: _open_log(log_path))
+        finally:
+            if not is_begun:
+                with self._lock:
+                    del self._running[launch.task, launch.attempt]
+        if is_begun and running.log is not None:
+            self._limiter.watch(running.log)
+        return is_begun
+
+    def has_ended(self, launch: Launch, kind: str, code: int, peak: int, cpu: float) -> None:
+        """Take the end of a fork; from the thread that reads what its warm interpreter says."""
+        running = self._running[launch.task, launch.attempt]
+        exit_ = _exit_of_fork(running.record, kind, code, peak, cpu)
+        if not self._has_ended(running):
+            self._tell(running, exit_)
+            return
+        # Others are not to wait for the rest of its tree.
+        threading.Thread(target=self._tell, args=(running, exit_), daemon=True).start()
+
+    def is_refused(self, launch: Launch) -> None:
+        """Start an attempt cold that no warm interpreter has begun."""
+        self._start_again(launch, self._start_cold)
+
+    def is_to_begin_again(self, launch: Launch) -> None:
+        """Start an attempt in whichever way that its warm interpreter has not begun."""
+        self._start_again(launch, self.start)
+
+    def _start_again(self, launch: Launch, start: Callable[[Launch], None]) -> None:
+        key = (launch.task, launch.attempt)
+        with self._lock:
+            running = self._running.pop(key)
+        if running.log is not None:
+            self._limiter.finish(running.log)
+        if running.request is not None:
+            # It was to end before it had begun.
+            number = signal.SIGKILL if running.request.is_hard else signal.SIGTERM
+            self._report(*key, Exit(signal=_name_of(number), killed=True))
+            return
+        try:
+            start(launch)
+        except LaunchError as error:
+            self._report(*key, Exit(refused=str(error)))
+
+    def has_lost(self, launch: Launch, *, may_begin: bool) -> None:
+        """Look after an attempt whose warm interpreter is gone."""
+        running = self._running[launch.task, launch.attempt]
+        running.warm = None
+        if may_begin or _read(running.record) is not None:
+            watcher = threading.Thread(target=self._watch, args=(running,), daemon=True)
+            self._threads.add(watcher)
+            watcher.start()
+        else:
+            self.is_refused(launch)
 
     def kill(self, task: str, attempt: int, *, hard: bool = False) -> None:
         """End the attempt's whole tree: polite, grace, hard; or hard at once.
@@ -233,6 +328,7 @@ class LocalExecutor:
         With ``leaves_running`` it waits for nothing: the next scheduler finds what still runs, and
         what has not begun yet still may, until then.
         """
+        self._warm.close(leaves_running=leaves_running)
         with self._lock:
             threads = list(self._threads)
         for thread in threads if not leaves_running else ():
@@ -241,9 +337,6 @@ class LocalExecutor:
         if not leaves_running:
             self._generation.close()
             self._records.tidy()
-
-    def _limited(self, path: Path | None, limit: int) -> LimitedLog | None:
-        return None if path is None else self._limiter.watch(path, limit)
 
     def _look_after(self, running: _Running) -> None:
         watcher = threading.Thread(target=self._watch, args=(running,), daemon=True)
@@ -255,28 +348,39 @@ class LocalExecutor:
         except RuntimeError:
             self._threads.discard(watcher)
             raise
+        if running.log is not None:
+            self._limiter.watch(running.log)
 
     def _watch(self, running: _Running) -> None:
         """Wait for the end of an attempt, tree included if it is killed, and report it."""
         _wait(running)
-        with self._lock:
-            running.has_ended = True
-            request, killer = running.request, running.killer
-        if request is not None and killer is not None:
-            request.look_again()
-            killer.join()
-        exit_ = self._clear(running)
-        self._report(running.task, running.attempt, exit_)
+        self._has_ended(running)
+        self._tell(running, None)
         with self._lock:
             self._threads.discard(threading.current_thread())
 
-    def _clear(self, running: _Running) -> Exit:
+    def _has_ended(self, running: _Running) -> bool:
+        """Take note that a script has ended; return whether its tree is being killed."""
+        with self._lock:
+            running.has_ended = True
+            request = running.request
+        if request is not None:
+            request.look_again()
+        return request is not None
+
+    def _tell(self, running: _Running, exit_: Exit | None) -> None:
+        """Report an attempt that has ended, once its tree is gone if it was killed."""
+        if running.killer is not None:
+            running.killer.join()
+        self._report(running.task, running.attempt, self._clear(running, exit_))
+
+    def _clear(self, running: _Running, exit_: Exit | None = None) -> Exit:
         """Return how an attempt has ended, and drop all that was held for it."""
         if running.log is not None:
             self._limiter.finish(running.log)
         with self._lock:
             del self._running[running.task, running.attempt]
-        exit_ = _how_it_ended(running)
+        exit_ = exit_ or _how_it_ended(running)
         error = without(exit_.error, running.secrets) if exit_.error else None
         return replace(exit_, error=error, killed=running.request is not None, ended_at=None)
 
@@ -338,6 +442,10 @@ def _target(launch: Launch) -> tuple[str, str]:
     return "--module", launch.module
 
 
+def _limited(path: Path | None, limit: int) -> LimitedLog | None:
+    return None if path is None else LimitedLog(path=path, limit=limit)
+
+
 def _creation_flags(launch: Launch) -> int:
     if sys.platform != "win32":
         return 0
@@ -365,8 +473,8 @@ def _end(running: _Running) -> None:
         try:
             record = _begun(running, running.request)
             if record is not None:
-                # Where there is no fork they are one.
-                has_own = record.supervisor != record.script
+                # Where there is no fork they are one; a warm interpreter is no part of the tree.
+                has_own = record.supervisor != record.script and not record.is_warm
                 supervisor = record.supervisor.pid if has_own else None
                 marker = replace(running.marker, supervisor=supervisor)
                 end_tree(process_of(record.script), marker, running.grace, running.request)
@@ -387,16 +495,23 @@ def _begun(running: _Running, request: KillRequest) -> Record | None:
         OSError: the record is there, but cannot be read.
     """
     process, waited = running.process, 0.0
-    while (record := read_record(running.record)) is None and process is not None:
-        if process.poll() is not None:
-            return read_record(running.record)
+    while (record := read_record(running.record)) is None and not _is_over(running):
         if request.is_hard or waited >= _LONGEST_BEGINNING:
-            _kill_group(process)
-            process.wait()
-            return read_record(running.record)
+            if process is not None:
+                _kill_group(process)
+                process.wait()
+            elif running.warm is not None:
+                running.warm.kill(running.task, running.attempt)
         request.pause(SHORTEST_PAUSE)
         waited += SHORTEST_PAUSE
     return record
+
+
+def _is_over(running: _Running) -> bool:
+    """Tell whether an attempt that is not on record yet never will be."""
+    if running.process is not None:
+        return running.process.poll() is not None
+    return running.has_ended or running.warm is None
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:
@@ -413,11 +528,20 @@ def _wait(running: _Running) -> None:
     record = _read(running.record)
     if running.process is not None:
         running.process.wait()
-    elif record is not None:
+    elif record is not None and not record.is_warm:
         wait_for_end(record.supervisor)
     record = _read(running.record)
-    if record is not None and record.ended is None:
-        wait_for_end(record.script)  # somebody has killed its supervisor
+    if record is not None and (record.ended is None or record.is_warm):
+        wait_for_end(record.script)  # nobody waits for it, or its supervisor for others too
+    pause = SHORTEST_PAUSE
+    while record is not None and record.is_warm and record.ended is None:
+        is_seen = is_running(record.supervisor)
+        record = _read(running.record)
+        if not is_seen:
+            break
+        # It is about to write.
+        time.sleep(pause)
+        pause = min(2 * pause, _LOOK_AGAIN)
 
 
 def _how_it_ended(running: _Running) -> Exit:
@@ -427,16 +551,26 @@ def _how_it_ended(running: _Running) -> Exit:
         return _exit_of(record)
     # The supervisor could not write to the record, or somebody has deleted it: it ends as the
     # script did.  One that was killed has seen nothing.
-    if record is None and code == SHUT_OUT:
-        return Exit(refused=_no_record(FileNotFoundError(errno.ENOENT, "its folder was deleted")))
-    if record is None and code == NOT_RECORDED:
-        return Exit(refused="its record could not be written: the end of its log says why")
-    if record is None and code == NO_PROCESS:
-        return Exit(refused="the system has no process left for it: the end of its log says more")
+    if record is None and code in _REFUSALS:
+        return Exit(refused=_REFUSALS[code])
     if code is None or code < 0:
         began = record is not None or running.process is None
         return Exit(is_lost=True) if began else Exit(signal=_name_of(-(code or 0)))
     return Exit(code=code, error=record.error if record is not None and code else None)
+
+
+def _exit_of_fork(path: Path, kind: str, code: int, peak: int, cpu: float) -> Exit:
+    if kind == "signal":
+        record = _read(path)
+        if record is None:
+            return Exit(signal=_name_of(code))
+        error = record.error
+        return Exit(signal=_name_of(code), error=error, peak_memory=peak, cpu_time=cpu)
+    record = _read(path) if code else None
+    if code in _REFUSALS and record is None:
+        return Exit(refused=_REFUSALS[code])
+    error = None if record is None else record.error
+    return Exit(code=code, error=error, peak_memory=peak, cpu_time=cpu)
 
 
 def _exit_of(record: Record) -> Exit:

@@ -32,6 +32,7 @@ class LimitedLog:
     path: Path
     limit: int  # bytes
     left_out: int = 0
+    is_finished: bool = False
 
     def cut(self, slack: int = 0) -> None:
         """Cut the log to its limit if it is longer than that, and a slack."""
@@ -87,22 +88,23 @@ class LogLimiter:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def watch(self, path: Path, limit: int) -> LimitedLog:
-        """Keep the log below its limit until `finish` is called with what this returns."""
-        limited = LimitedLog(path=path, limit=limit)
+    def watch(self, limited: LimitedLog) -> None:
+        """Keep the log below its limit until `finish` is called, unless it has been already."""
         with self._lock:
+            if limited.is_finished:
+                return
             self._logs.append(limited)
             # On Windows a cut would not move the place at which the process writes on.
             if self._thread is None and sys.platform != "win32":
                 self._thread = threading.Thread(target=self._look, name="log limiter", daemon=True)
                 self._thread.start()
-        return limited
 
     def finish(self, limited: LimitedLog) -> None:
         """Cut the log to its limit for the last time."""
         with self._lock:
             # By identity: two that are equal are still two.
             self._logs = [one for one in self._logs if one is not limited]
+            limited.is_finished = True
         limited.cut()
 
     def close(self) -> None:

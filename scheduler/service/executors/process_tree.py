@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 #: Seconds between two looks at a tree that is about to end; while it does not, they grow.
 SHORTEST_PAUSE = 0.02
 LONGEST_PAUSE = 1.0
+#: How often a process is looked at whose environment is empty.
+_LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ def tree_of(
 def _bearers(main: psutil.Process | None, marker: Marker) -> Iterator[psutil.Process]:
     """Yield the processes of the main one's session and those that bear the marker."""
     seen: set[int] = set()
+    looks: Counter[int] = Counter()
     # Again for what has come up meanwhile: a process may move on to another pid as we look.
     while new := set(psutil.pids()) - seen:
         seen |= new
@@ -106,8 +110,16 @@ def _bearers(main: psutil.Process | None, marker: Marker) -> Iterator[psutil.Pro
             # Processes end while they are looked at, and those of other users may not be.
             with contextlib.suppress(psutil.Error, OSError):
                 process = psutil.Process(pid)
-                if (main and _session_of(pid) == main.pid) or marker.is_in(process.environ()):
+                if main and _session_of(pid) == main.pid:
                     yield process
+                    continue
+                environment = process.environ()
+                if marker.is_in(environment):
+                    yield process
+                elif not environment and looks[pid] < _LOOKS:
+                    # It may be about to become another program, and has none as it does.
+                    looks[pid] += 1
+                    seen.discard(pid)
 
 
 def _session_of(pid: int) -> int | None:

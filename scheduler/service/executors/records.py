@@ -5,6 +5,7 @@ script, and the next scheduler reads it.  Each scheduler has a folder for those 
 with a door in it; without the door nothing begins there any more (ADR 21).
 """
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scheduler.service.executors.supervisor import DOOR
+from scheduler.service.executors.supervisor import DOOR, WARM
 
-_SHUT = "shut"  # what a door is called that has been taken away
+SHUT = "shut"  # what a door is called that has been taken away
 _NAME_LIMIT = 255  # bytes of a file name
 
 
@@ -43,7 +44,8 @@ class Record:
 
     path: Path
     script: ProcessId  # its main process
-    supervisor: ProcessId
+    supervisor: ProcessId  # the one process that sees its end; the script itself without a fork
+    is_warm: bool = False  # the supervisor is a warm interpreter, which has other attempts too
     error: str | None = None  # the last line of its uncaught exception
     ended: Ended | None = None  # None as long as nobody has seen its end
 
@@ -65,19 +67,15 @@ class RecordsFolder:
             OSError: a folder cannot be changed.
         """
         for generation in self._generations():
-            door = generation / DOOR
-            try:
-                # In one stroke: who has drafted a record behind it finds no way out.
-                door.rename(generation / _SHUT)
-            except FileNotFoundError:
-                pass
-            shutil.rmtree(generation / _SHUT, ignore_errors=True)
+            for path in sorted(generation.iterdir()):
+                if path.name.partition(".")[0] == DOOR and path.is_dir():
+                    shut(path)
 
     def found(self) -> Iterator[Record]:
         """Yield the record of each attempt that has begun and is not forgotten yet."""
         for generation in self._generations():
             for path in sorted(generation.iterdir()):
-                if path.name not in (DOOR, _SHUT) and (record := read_record(path)) is not None:
+                if not path.is_dir() and (record := read_record(path)) is not None:
                     yield record
 
     def opened(self, name: str) -> "Generation":
@@ -133,6 +131,19 @@ class Generation:
         remove_if_empty(self._folder)
 
 
+def shut(door: Path) -> None:
+    """Let nobody through a door any more.
+
+    Raises:
+        OSError: its folder cannot be changed.
+    """
+    gone = door.with_name(SHUT + door.name.removeprefix(DOOR))
+    # In one stroke: who has drafted a record behind it finds no way out.
+    with contextlib.suppress(FileNotFoundError):
+        door.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
 def name_of(task: str, attempt: int) -> str:
     """Return the name of an attempt's record."""
     # A colon cannot be in the name of a file on Windows.
@@ -173,12 +184,14 @@ def read_record(path: Path) -> Record | None:
 
 
 def _begun(path: Path, words: list[str]) -> Record | None:
-    if len(words) != 4 or not (words[0].isdecimal() and words[2].isdecimal()):
+    is_warm = words[4:] == [WARM]
+    if (len(words) != 4 and not is_warm) or not (words[0].isdecimal() and words[2].isdecimal()):
         return None
     return Record(
         path=path,
         script=ProcessId(pid=int(words[0]), start=words[1]),
         supervisor=ProcessId(pid=int(words[2]), start=words[3]),
+        is_warm=is_warm,
     )
 
 

@@ -16,10 +16,13 @@ import time
 
 TYPE_CHECKING = False  # as typing has it, which would have to be imported
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
 #: The folder in which records are drafted: whoever takes it away lets no attempt begin any more.
 DOOR = "door"
+#: What a record says of an attempt whose supervisor is a warm interpreter.
+WARM = "warm"
 #: Exit codes of an attempt that has not begun.
 SHUT_OUT = 75
 NOT_RECORDED = 74
@@ -65,9 +68,31 @@ def give_word(pipe: int) -> None:
 
 def enter(record: str, script: int, supervisor: int) -> None:
     """Write down which processes the attempt has, or end here."""
-    draft = os.path.join(os.path.dirname(record), DOOR, os.path.basename(record))
+    begin_record(record, DOOR, script, supervisor, lambda: (start_of(script), start_of(supervisor)))
+
+
+def enter_fork(record: str, door: str, supervisor: int, start: str) -> None:
+    """Put a fork of a warm interpreter on record, or end it here.
+
+    ``supervisor`` is the warm interpreter, which started at ``start``.
+    """
+    own = os.getpid()
+    begin_record(record, door, own, supervisor, lambda: (start_of(own), start), " " + WARM)
+
+
+def begin_record(
+    record: str,
+    door: str,
+    script: int,
+    supervisor: int,
+    starts: "Callable[[], tuple[str, str]]",
+    mark: str = "",
+) -> None:
+    """Write the first line of a record, or end here."""
+    draft = os.path.join(os.path.dirname(record), door, os.path.basename(record))
     try:
-        line = record_line(script, start_of(script), supervisor, start_of(supervisor))
+        start, supervisors_start = starts()
+        line = record_line(script, start, supervisor, supervisors_start + mark)
         # Whole, in one stroke, and only as long as the door is open.
         write(draft, line, os.O_CREAT | os.O_EXCL)
         os.rename(draft, record)
@@ -98,20 +123,28 @@ def watch(script: int, record: str, scheduler: int) -> None:
     _, status, usage = os.wait4(script, 0)
     ended_at = time.time()
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    cost = "%d %.6f" % (peak, usage.ru_utime + usage.ru_stime)
+    cpu = usage.ru_utime + usage.ru_stime
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         kind, code = "signal", 128 + number
     else:
         number = code = os.WEXITSTATUS(status)
         kind = "code"
+    # A scheduler that is there has it in its database at once; else this is all there is.
+    is_durable = os.getppid() != scheduler
+    add_end(record, ended_at, kind, number, peak, cpu, is_durable=is_durable)
+    os._exit(code)
+
+
+def add_end(
+    record: str, at: float, kind: str, number: int, peak: int, cpu: float, is_durable: bool = False
+) -> None:
+    """Write down how the script ended: ``kind`` is code or signal, ``number`` which."""
     try:
-        line = "ended %.6f %s %d %s\n" % (ended_at, kind, number, cost)
-        # A scheduler that is there has it in its database at once; else this is all there is.
-        write(record, line, os.O_APPEND, is_durable=os.getppid() != scheduler)
+        line = "ended %.6f %s %d %d %.6f\n" % (at, kind, number, peak, cpu)
+        write(record, line, os.O_APPEND, is_durable=is_durable)
     except OSError:
         pass  # not begun, or a full disk: a scheduler that is there has the exit code still
-    os._exit(code)
 
 
 def step_aside() -> None:

@@ -7,6 +7,7 @@ Each script leaves a line in the ledger when it begins and one when it ends, who
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 
 from tests.system.data_folder import DataFolder
@@ -15,6 +16,8 @@ from tests.system.timed_scheduler import TimedScheduler
 #: Routines that run by hand only.
 HANDS = tuple(f"hand{number:02}" for number in range(40))
 MAX_RUNNING = 8
+#: Of what runs by hand a third is started cold; what has a schedule is started warm.
+WARM = ("auto", "no", "auto")
 
 _SCRIPT = """\
 import fcntl, os, random, subprocess, sys, time
@@ -25,7 +28,7 @@ ledger = os.open("ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def note(what, word):
     os.write(ledger, f"{what} {task} {attempt} {word}\\n".encode())
 
-note("begin", os.getpid())
+note("begin", os.getppid())
 lock = open(os.environ["SCHEDULER_ROUTINE"] + ".lock", "w")
 try:
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,6 +65,7 @@ class Ledger:
     """What the scripts say themselves."""
 
     begun: Counter[tuple[str, int]]  # how often an attempt began
+    parents: dict[tuple[str, int], int]  # the pid of its supervisor, or of whoever has inherited it
     ended: dict[tuple[str, int], int]  # and with which exit code it was about to end
     overlaps: tuple[tuple[str, int], ...]
 
@@ -72,8 +76,8 @@ def prepare(folder: DataFolder, timed: TimedScheduler, backlog: timedelta) -> da
     Return that moment: each instant from then on has a fate.
     """
     hands = "".join(
-        f'<job name="{name}" script="script.py" retries="{number % 2}"/>\n'
-        for number, name in enumerate(HANDS)
+        f'<job name="{name}" script="script.py" retries="{number % 2}" warm="{warm}"/>\n'
+        for number, (name, warm) in enumerate(zip(HANDS, cycle(WARM), strict=False))
     )
     folder.write_config(f"max_running = {MAX_RUNNING}")
     folder.write_script("script.py", _SCRIPT)
@@ -87,6 +91,7 @@ def prepare(folder: DataFolder, timed: TimedScheduler, backlog: timedelta) -> da
 def read_ledger(folder: Path) -> Ledger:
     """Return what the ledger says."""
     begun: Counter[tuple[str, int]] = Counter()
+    parents: dict[tuple[str, int], int] = {}
     ended: dict[tuple[str, int], int] = {}
     overlaps: list[tuple[str, int]] = []
     file = folder / "ledger"
@@ -95,9 +100,10 @@ def read_ledger(folder: Path) -> Ledger:
         key = (task, int(number))
         if what == "begin":
             begun[key] += 1
+            parents[key] = int(word)
         elif what == "end":
             assert key not in ended, f"{key} ended twice"
             ended[key] = int(word)
         else:
             overlaps.append(key)
-    return Ledger(begun=begun, ended=ended, overlaps=tuple(overlaps))
+    return Ledger(begun=begun, parents=parents, ended=ended, overlaps=tuple(overlaps))

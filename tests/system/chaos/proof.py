@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
+
 from scheduler import load_registry
 from scheduler.service.executors.records import name_of
 from tests.system.chaos.load import Ledger, read_ledger
@@ -104,9 +106,12 @@ def _each_start_is_one_and_recorded(history: History, ledger: Ledger) -> None:
 
 
 def _each_end_is_what_the_script_says(history: History, ledger: Ledger, storm: Storm) -> None:
+    # Whose parent was gone before it could even say so.
+    orphaned = {1, *(one.pid for one in psutil.Process().parents())}
     for key, attempt in history.attempts.items():
         said, name = ledger.ended.get(key), name_of(*key)
-        was_blinded = name in storm.blinded | storm.perhaps
+        is_orphan = ledger.parents.get(key) in storm.blinded_by | orphaned
+        was_blinded = name in storm.blinded | storm.perhaps or is_orphan
         was_shot = name in storm.shot | storm.perhaps
         match attempt.outcome:
             case "lost":

@@ -45,6 +45,8 @@ class Storm:
     shot: set[str] = field(default_factory=set[str])
     #: And of those of which some process was killed without a look at how far it was.
     perhaps: set[str] = field(default_factory=set[str])
+    #: Pids of warm interpreters that were killed, who do not see their forks end any more.
+    blinded_by: set[int] = field(default_factory=set[int])
     #: Tasks that the scheduler has said it would run.
     promised: list[str] = field(default_factory=list[str])
     process: "subprocess.Popen[bytes] | None" = None
@@ -129,19 +131,44 @@ class Storm:
                 # It has done its work: it may go on.
                 signal.pidfd_send_signal(held.pop("supervisor"), signal.SIGCONT)
             for kind, pidfd in held.items():
-                (self.blinded if kind == "supervisor" else self.shot).add(record.path.name)
+                self._note(kind, record)
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 self.kills[kind] += 1
 
+    def _note(self, kind: str, record: Record) -> None:
+        """Note what is certain of an attempt whose script or supervisor is killed."""
+        if kind == "script":
+            self.shot.add(record.path.name)
+        elif record.is_warm:
+            self.blinded_by.add(record.supervisor.pid)
+        else:
+            self.blinded.add(record.path.name)
+
     def shoot_blindly(self) -> None:
-        """Kill some process of an attempt, which may not even have begun."""
-        mine = [one for one in self.folder.processes() if _attempt_of(one) is not None]
-        if mine:
-            process = self.chance.choice(mine)
-            with contextlib.suppress(psutil.NoSuchProcess):
-                self.perhaps.add(_attempt_of(process) or "")
-                process.kill()
-                self.kills["process of an attempt, blindly"] += 1
+        """Kill some process of an attempt, which may not even have begun; or a warm interpreter."""
+        mine = [one for one in self.folder.processes() if _attempt_of(one) or _is_warm(one)]
+        if not mine:
+            return
+        process = self.chance.choice(mine)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.suspend()  # whose fork it is does not change any more
+            name = _attempt_of(process) or self._fork_by_pid().get(process.pid)
+            if name is not None:
+                self.perhaps.add(name)
+            elif _forks(process):
+                self.blinded_by.add(process.pid)
+            else:
+                process.resume()  # a fork that has not begun: what becomes of it is not to be told
+                return
+            process.kill()
+            self.kills["process of an attempt, blindly"] += 1
+
+    def _fork_by_pid(self) -> dict[int, str]:
+        """Return the names of the records of forks that have begun."""
+        with contextlib.suppress(OSError):  # they come and go
+            found = RecordsFolder(Path(f"{self.folder.database}-attempts")).found()
+            return {one.script.pid: one.path.name for one in found if one.is_warm}
+        return {}
 
     def kill_all(self) -> None:
         """Kill the scheduler and all that it runs at once, as a service manager may."""
@@ -149,9 +176,12 @@ class Storm:
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()  # none sees how another ends
+        forks = self._fork_by_pid()
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
-                self.perhaps.add(_attempt_of(process) or "")
+                self.perhaps.add(_attempt_of(process) or forks.get(process.pid, ""))
+                if _is_warm(process):
+                    self.blinded_by.add(process.pid)
                 process.kill()
         self.kills["all at once"] += 1
         self.kill_scheduler()
@@ -211,6 +241,19 @@ def _attempt_of(process: psutil.Process) -> str | None:
         if "SCHEDULER_TASK" in marks:
             return name_of(marks["SCHEDULER_TASK"], int(marks["SCHEDULER_ATTEMPT"]))
     return None
+
+
+def _is_warm(process: psutil.Process) -> bool:
+    """Tell whether a process is a warm interpreter, or a fork of one."""
+    with contextlib.suppress(psutil.Error):
+        return "--warm" in process.cmdline()
+    return False
+
+
+def _forks(process: psutil.Process) -> bool:
+    """Tell whether a process is a warm interpreter itself."""
+    parent = process.parent()
+    return parent is None or not _is_warm(parent)
 
 
 def _stopped(id: ProcessId) -> int | None:
