@@ -1,0 +1,120 @@
+"""Runs the floors, the scheduler and its peers over the script of the stamps.
+
+What each does with the scripts differs; that all run the same ones, and how it is told when they
+began and ended, is here.
+"""
+
+import contextlib
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.data_folder import WARM, DataFolder
+from benchmarks.figures import BARE, PROMISED
+from benchmarks.setting import Setting
+from benchmarks.stamps import Exits, Stamp, Stamps
+
+HERE = Path(__file__).resolve().parent
+
+#: The floors, by who they are in the tables: the program's word for them.
+WAYS = {BARE: "bare", PROMISED: "promised", "bare floor, cold": "cold"}
+
+#: Peers by name, and the package that each needs.
+PEERS = {"APScheduler": "apscheduler", "Huey": "huey"}
+NOT_INSTALLED = "it is not installed (make benchmarks does that)"
+
+_PATIENCE = 300.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What came of some scripts."""
+
+    stamps: Sequence[Stamp]
+    exits: dict[int, int]  # by pid; empty where the system does not tell
+    printed: Sequence[int] = ()  # by a floor
+
+
+def ran_floor(setting: Setting, who: str, program: str, *, count: int, at_once: int = 1) -> Ran:
+    """Run one of the programs of floors.py."""
+    folder = setting.room(f"{program} of {who}, {at_once}")
+    stamps = Stamps(folder)
+    words = [program, WAYS[who], str(folder), str(count), str(at_once)]
+    with Exits() as exits:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(HERE / "floors.py"), *words],
+            env=stamps.environment,
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+        printed = [int(line) for line in done.stdout.split()]
+        return Ran(stamps=stamps.read(), exits=exits.by_pid(), printed=printed)
+
+
+def ran_ours(
+    setting: Setting,
+    who: str,
+    name: str,
+    jobs: Callable[[DataFolder], Sequence[str]],
+    *,
+    count: int,
+    max_running: int | None = None,
+) -> Ran:
+    """Start a scheduler over these jobs, and end it once so many scripts have run."""
+    room = setting.room(f"{name} of {who}")
+    stamps = Stamps(room)
+    folder = DataFolder(room, stamps.environment)
+    # As late as can be: the jobs are to fall due a few seconds from now.
+    folder.write(jobs(folder), who=who, max_running=max_running)
+    with Exits() as exits, folder.scheduler() as pid:
+        is_over = lambda: not Path(f"/proc/{pid}").exists() and sys.platform == "linux"  # noqa: E731
+        found = stamps.wait_for(count, within=_PATIENCE, is_over=is_over)
+        return Ran(stamps=found[:count], exits=exits.by_pid())
+
+
+def ran_peer(setting: Setting, who: str, mode: str, *, count: int, at_once: int = 1) -> Ran:
+    """Run the program of a peer until so many scripts have run."""
+    room = setting.room(f"{mode} of {who}, {at_once}")
+    stamps = Stamps(room)
+    with (
+        Exits() as exits,
+        peer(who, room, mode, count, at_once, environment=stamps.environment) as process,
+    ):
+        is_over = lambda: process.poll() is not None  # noqa: E731
+        found = stamps.wait_for(count, within=_PATIENCE, is_over=is_over)
+        return Ran(stamps=found[:count], exits=exits.by_pid())
+
+
+@contextlib.contextmanager
+def peer(
+    who: str,
+    folder: Path,
+    mode: str,
+    count: int,
+    at_once: int = 1,
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[str]]:
+    """Have the program of a peer run; its first line says that it serves."""
+    program = HERE / "peers" / f"with_{PEERS[who]}.py"
+    words = [mode, str(folder), str(count), str(at_once)]
+    with subprocess.Popen(
+        [sys.executable, str(program), *words], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def missing_peer(who: str) -> str:
+    """Return why a peer cannot be measured; "" where it can."""
+    return "" if importlib.util.find_spec(PEERS[who]) is not None else NOT_INSTALLED
+
+
+def ours() -> Sequence[str]:
+    """Return as whom the scheduler is measured."""
+    return tuple(WARM)

@@ -1,0 +1,61 @@
+"""How many tasks a second, each in a process of its own?
+
+Many routines with nothing to do fall due at one instant, and two or four may run at a time.  For
+the scheduler the state of each is durable before the next one starts.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from benchmarks.data_folder import DataFolder, job, second_of_minute
+from benchmarks.figures import Figure
+from benchmarks.measuring import (
+    PEERS,
+    WAYS,
+    missing_peer,
+    ours,
+    ran_floor,
+    ran_ours,
+    ran_peer,
+)
+from benchmarks.setting import Setting
+from benchmarks.stamps import Stamp
+
+WORDS = {2: "two", 4: "four"}
+
+
+def measure(setting: Setting) -> Iterator[Figure]:
+    """Yield the figures of one round."""
+    count = setting.either(600, 40)
+    for at_once, word in WORDS.items():
+        what = f"throughput, {word} at a time"
+        for who in WAYS:
+            forks = ran_floor(setting, who, "forks", count=count, at_once=at_once)
+            yield _figure(what, f"{who}, nothing committed", forks.stamps)
+            ran = ran_floor(setting, who, "throughput", count=count, at_once=at_once)
+            yield _figure(what, who, ran.stamps)
+        for who in ours():
+            ran = ran_ours(
+                setting,
+                who,
+                f"burst, {word} at a time",
+                lambda folder: _jobs(folder, count),
+                count=count,
+                max_running=at_once,
+            )
+            yield _figure(what, who, ran.stamps)
+        for who in PEERS:
+            if reason := missing_peer(who):
+                yield Figure(what=what, who=who, unit="tasks/s", missing=reason)
+                continue
+            ran = ran_peer(setting, who, "burst", count=count, at_once=at_once)
+            yield _figure(what, who, ran.stamps)
+
+
+def _jobs(folder: DataFolder, count: int) -> list[str]:
+    zone = folder.zones.shifted_by(second_of_minute(5))
+    return [job(f"task{number}", schedule="* * * * *", timezone=zone) for number in range(count)]
+
+
+def _figure(what: str, who: str, stamps: Sequence[Stamp]) -> Figure:
+    seconds = (stamps[-1].first - stamps[0].first) / 1e9
+    return Figure(what=what, who=who, unit="tasks/s", samples=((len(stamps) - 1) / seconds,))
