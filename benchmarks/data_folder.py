@@ -11,18 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from benchmarks.figures import OURS
 from scheduler.registry.attributes import ATTRIBUTES
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "benchmark"
 
-#: The scheduler as it comes, and with every script in a new interpreter.
-AS_IT_COMES = "scheduler"
+#: The scheduler with every script in a new interpreter.
 COLD = "scheduler, warm=no"
 
 #: The value of `warm` by whose figures it makes.  A version that starts all cold has only those.
 WARM: Mapping[str, str | None] = (
-    {AS_IT_COMES: "auto", COLD: "no"} if "warm" in ATTRIBUTES else {COLD: None}
+    {OURS: "auto", COLD: "no"} if "warm" in ATTRIBUTES else {COLD: None}
 )
 
 

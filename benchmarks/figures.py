@@ -7,10 +7,13 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-#: Whose figures all others of their round are held against, the strictest first.
+#: The scheduler as it comes.
+OURS = "scheduler"
+
+#: Whose figures all others of their round are held against: the floors, the strictest first.
 BARE = "bare floor"
 PROMISED = "promised floor"
-FLOORS = (BARE, PROMISED)
+BASES = (BARE, PROMISED, OURS)
 
 #: With fewer samples in a round the 99th percentile would be the worst of them, or nothing.
 _ENOUGH_FOR_P99 = 50
@@ -24,7 +27,7 @@ class Figure:
     """What one round measured of one thing: samples, or the reason why there are none."""
 
     what: str  # figures of one `what` share a table, and are compared
-    who: str  # the scheduler, a peer, or one of FLOORS
+    who: str  # the scheduler, a peer, or a floor
     unit: str
     samples: tuple[float, ...] = ()
     size: int | None = None  # the x of a curve: routines, or tasks of history
@@ -46,7 +49,7 @@ class Summary:
     highest: float | None
     p99: float | None  # the median of the rounds' 99th percentiles
     missing: str
-    #: how many times a floor of the same round, by floor: the median of the rounds
+    #: how many times that of a base in the same round, by base: the median of the rounds
     ratios: Mapping[str, float] = field(default_factory=dict[str, float])
     p99_ratios: Mapping[str, float] = field(default_factory=dict[str, float])
 
@@ -91,18 +94,18 @@ def _summary(key: _Key, rounds: Sequence[Mapping[_Key, Figure]]) -> Summary:
 def _ratios(
     key: _Key, rounds: Sequence[Mapping[_Key, Figure]], statistic: _Statistic
 ) -> dict[str, float]:
-    """Return how many times each floor it is; each round is held against its own floor."""
+    """Return how many times each base it is; each round is held against its own."""
     what, _, size = key
     ratios: dict[str, float] = {}
-    for floor in FLOORS:
+    for base in BASES:
         found = [
-            value / base
+            value / unit
             for figures in rounds
             if (value := _of(figures.get(key), statistic)) is not None
-            and (base := _of(figures.get((what, floor, size)), statistic))
+            and (unit := _of(figures.get((what, base, size)), statistic))
         ]
         if found:
-            ratios[floor] = statistics.median(found)
+            ratios[base] = statistics.median(found)
     return ratios
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from benchmarks.data_folder import DataFolder, job, monotonic_from_utc, second_of_minute
 from benchmarks.figures import Figure
 from benchmarks.measuring import (
+    CRON,
     PEERS,
     WAYS,
     missing_peer,
     ours,
+    ran_cron,
     ran_floor,
     ran_ours,
     ran_peer,
@@ -40,6 +42,12 @@ def measure(setting: Setting) -> Iterator[Figure]:
             continue
         ran = ran_peer(setting, who, "instants", count=count)
         yield _figure(who, [lateness(stamp, DAY) for stamp in ran.stamps])
+    if reason := missing_peer(CRON):
+        yield Figure(what=WHAT, who=CRON, unit="ms", missing=reason)
+        return
+    # It knows the machine's zone only: one instant a round.
+    ran = ran_cron(setting, "instant", ["0"])
+    yield _figure(CRON, [lateness(stamp, MINUTE) for stamp in ran.stamps])
 
 
 def lateness(stamp: Stamp, period: int) -> float:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.data_folder import WARM, DataFolder
 from benchmarks.figures import BARE, PROMISED
+from benchmarks.peers import system_cron
 from benchmarks.setting import Setting
 from benchmarks.stamps import Exits, Stamp, Stamps
 
@@ -24,6 +25,7 @@ WAYS = {BARE: "bare", PROMISED: "promised", "bare floor, cold": "cold"}
 
 #: Peers by name, and the package that each needs.
 PEERS = {"APScheduler": "apscheduler", "Huey": "huey"}
+CRON = "cron"
 NOT_INSTALLED = "it is not installed (make benchmarks does that)"
 
 _PATIENCE = 300.0  # seconds
@@ -88,6 +90,17 @@ def ran_peer(setting: Setting, who: str, mode: str, *, count: int, at_once: int 
         return Ran(stamps=found[:count], exits=exits.by_pid())
 
 
+def ran_cron(setting: Setting, mode: str, names: Sequence[str]) -> Ran:
+    """Have cron run the script under these names at the next full minute."""
+    room = setting.room(f"{mode} of {CRON}")
+    stamps = Stamps(room)
+    lines = [system_cron.line("* * * * *", stamps.script, name) for name in names]
+    with system_cron.running(room, lines, stamps.environment) as pid:
+        is_over = lambda: not Path(f"/proc/{pid}").exists()  # noqa: E731
+        found = stamps.wait_for(len(names), within=_PATIENCE, is_over=is_over)
+        return Ran(stamps=found[: len(names)], exits={})
+
+
 @contextlib.contextmanager
 def peer(
     who: str,
@@ -112,6 +125,8 @@ def peer(
 
 def missing_peer(who: str) -> str:
     """Return why a peer cannot be measured; "" where it can."""
+    if who == CRON:
+        return system_cron.missing()
     return "" if importlib.util.find_spec(PEERS[who]) is not None else NOT_INSTALLED
 
 

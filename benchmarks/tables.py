@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from benchmarks.figures import BARE, FLOORS, PROMISED, Summary
+from benchmarks.figures import BARE, BASES, OURS, PROMISED, Summary
 
-_SHORT = {BARE: "bare", PROMISED: "promised"}
+_SHORT = {BARE: "bare", PROMISED: "promised", OURS: "ours"}
 
 
 def tables(summaries: Sequence[Summary]) -> Iterator[tuple[str, str]]:
@@ -21,9 +21,11 @@ def table(summaries: Sequence[Summary]) -> str:
     return "\n".join([lines, *(["", *reasons] if reasons else [])])
 
 
-def markdown(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; all columns but the first are numbers."""
-    marks = ["---", *["---:"] * (len(headers) - 1)]
+def markdown(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], *, is_text: bool = False
+) -> str:
+    """Return a Markdown table; all columns but the first are numbers, unless it is all text."""
+    marks = ["---", *["---" if is_text else "---:"] * (len(headers) - 1)]
     lines = (headers, marks, *rows)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -42,15 +44,15 @@ def number(value: float | None) -> str:
 def _rows(summaries: Sequence[Summary]) -> tuple[list[str], list[list[str]]]:
     unit = summaries[0].unit
     has_p99 = any(one.p99 is not None for one in summaries)
-    floors = [floor for floor in FLOORS if any(floor in one.ratios for one in summaries)]
-    p99_floors = [floor for floor in FLOORS if any(floor in one.p99_ratios for one in summaries)]
+    bases = [base for base in BASES if any(base in one.ratios for one in summaries)]
+    p99_bases = [base for base in BASES[:2] if any(base in one.p99_ratios for one in summaries)]
     headers = [
         "who",
         f"median, {unit}",
         "of the rounds",
         *(["p99"] if has_p99 else []),
-        *(f"times {_SHORT[floor]}" for floor in floors),
-        *(f"p99: times {_SHORT[floor]}" for floor in p99_floors),
+        *(f"times {_SHORT[base]}" for base in bases),
+        *(f"p99: times {_SHORT[base]}" for base in p99_bases),
     ]
     rows = [
         [
@@ -58,8 +60,8 @@ def _rows(summaries: Sequence[Summary]) -> tuple[list[str], list[list[str]]]:
             number(one.median) or "not measured",
             _span(one),
             *([number(one.p99)] if has_p99 else []),
-            *(number(one.ratios.get(floor)) for floor in floors),
-            *(number(one.p99_ratios.get(floor)) for floor in p99_floors),
+            *(number(one.ratios.get(base)) for base in bases),
+            *(number(one.p99_ratios.get(base)) for base in p99_bases),
         ]
         for one in summaries
     ]

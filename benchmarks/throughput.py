@@ -1,18 +1,21 @@
 """How many tasks a second, each in a process of its own?
 
 Many routines with nothing to do fall due at one instant, and two or four may run at a time.  For
-the scheduler the state of each is durable before the next one starts.
+the scheduler the state of each is durable before the next one starts.  Cron knows no limit: it
+starts all at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.data_folder import DataFolder, job, second_of_minute
 from benchmarks.figures import Figure
 from benchmarks.measuring import (
+    CRON,
     PEERS,
     WAYS,
     missing_peer,
     ours,
+    ran_cron,
     ran_floor,
     ran_ours,
     ran_peer,
@@ -38,7 +41,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
                 setting,
                 who,
                 f"burst, {word} at a time",
-                lambda folder: _jobs(folder, count),
+                burst_of(count),
                 count=count,
                 max_running=at_once,
             )
@@ -49,11 +52,23 @@ def measure(setting: Setting) -> Iterator[Figure]:
                 continue
             ran = ran_peer(setting, who, "burst", count=count, at_once=at_once)
             yield _figure(what, who, ran.stamps)
+    what = "throughput, all at once"
+    if reason := missing_peer(CRON):
+        yield Figure(what=what, who=CRON, unit="tasks/s", missing=reason)
+        return
+    yield _figure(what, CRON, ran_cron(setting, "burst", list(map(str, range(count // 3)))).stamps)
 
 
-def _jobs(folder: DataFolder, count: int) -> list[str]:
-    zone = folder.zones.shifted_by(second_of_minute(5))
-    return [job(f"task{number}", schedule="* * * * *", timezone=zone) for number in range(count)]
+def burst_of(count: int, ahead: float = 5) -> Callable[[DataFolder], list[str]]:
+    """Return what makes so many jobs that all fall due at once, so many seconds ahead."""
+
+    def jobs(folder: DataFolder) -> list[str]:
+        zone = folder.zones.shifted_by(second_of_minute(ahead))
+        return [
+            job(f"task{number}", schedule="* * * * *", timezone=zone) for number in range(count)
+        ]
+
+    return jobs
 
 
 def _figure(what: str, who: str, stamps: Sequence[Stamp]) -> Figure:
