@@ -7,6 +7,7 @@ docs/performance.md.  What is not there (cron, a peer) is left out, and the tabl
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ def main() -> int:
     options = _options()
     if options.list:
         print("\n".join(f"{one.name:12} {one.question}" for one in BENCHMARKS))
+        return 0
+    if not hasattr(os, "fork"):
+        print("the floors that all is held against are forks, which this system does not have")
         return 0
     machine = dict(described())
     print("\n".join(f"{what}: {value}" for what, value in machine.items()), flush=True)

@@ -5,6 +5,7 @@ to see the end, to decide, to make that durable, and to start.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from benchmarks.data_folder import DataFolder, job, second_of_minute
 from benchmarks.figures import Figure
@@ -12,7 +13,7 @@ from benchmarks.measuring import (
     PEERS,
     WAYS,
     Ran,
-    missing_peer,
+    of_peer,
     ours,
     ran_floor,
     ran_ours,
@@ -34,10 +35,11 @@ def measure(setting: Setting) -> Iterator[Figure]:
     for who in ours():
         yield from _figures(who, ran_ours(setting, who, "chain", chain_of(links), count=links))
     for who in PEERS:
-        if reason := missing_peer(who):
-            yield Figure(what=AFTER_EXIT, who=who, unit="ms", missing=reason)
-            continue
-        yield from _figures(who, ran_peer(setting, who, "chain", count=links))
+        yield from of_peer(AFTER_EXIT, who, "ms", partial(_of_peer, setting, who, links))
+
+
+def _of_peer(setting: Setting, who: str, links: int) -> Iterator[Figure]:
+    yield from _figures(who, ran_peer(setting, who, "chain", count=links))
 
 
 def chain_of(links: int, ahead: float = 5) -> Callable[[DataFolder], list[str]]:

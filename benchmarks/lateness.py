@@ -4,6 +4,7 @@ An instant a second, nothing else to do in between.  None may be early.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from benchmarks.data_folder import DataFolder, job, monotonic_from_utc, second_of_minute
 from benchmarks.figures import Figure
@@ -11,7 +12,7 @@ from benchmarks.measuring import (
     CRON,
     PEERS,
     WAYS,
-    missing_peer,
+    of_peer,
     ours,
     ran_cron,
     ran_floor,
@@ -37,15 +38,17 @@ def measure(setting: Setting) -> Iterator[Figure]:
         ran = ran_ours(setting, who, "instants", lambda folder: _jobs(folder, count), count=count)
         yield _figure(who, [lateness(stamp, MINUTE) for stamp in ran.stamps])
     for who in PEERS:
-        if reason := missing_peer(who):
-            yield Figure(what=WHAT, who=who, unit="ms", missing=reason)
-            continue
-        ran = ran_peer(setting, who, "instants", count=count)
-        yield _figure(who, [lateness(stamp, DAY) for stamp in ran.stamps])
-    if reason := missing_peer(CRON):
-        yield Figure(what=WHAT, who=CRON, unit="ms", missing=reason)
-        return
-    # It knows the machine's zone only: one instant a round.
+        yield from of_peer(WHAT, who, "ms", partial(_of_peer, setting, who, count))
+    # Cron knows the machine's zone only: one instant a round.
+    yield from of_peer(WHAT, CRON, "ms", partial(_of_cron, setting))
+
+
+def _of_peer(setting: Setting, who: str, count: int) -> Iterator[Figure]:
+    ran = ran_peer(setting, who, "instants", count=count)
+    yield _figure(who, [lateness(stamp, DAY) for stamp in ran.stamps])
+
+
+def _of_cron(setting: Setting) -> Iterator[Figure]:
     ran = ran_cron(setting, "instant", ["0"])
     yield _figure(CRON, [lateness(stamp, MINUTE) for stamp in ran.stamps])
 

@@ -8,12 +8,14 @@ import contextlib
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from benchmarks.data_folder import WARM, DataFolder
-from benchmarks.figures import BARE, PROMISED
+from benchmarks.figures import BARE, PROMISED, Figure
 from benchmarks.peers import system_cron
 from benchmarks.setting import Setting
 from benchmarks.stamps import Exits, Stamp, Stamps
@@ -72,8 +74,7 @@ def ran_ours(
     # As late as can be: the jobs are to fall due a few seconds from now.
     folder.write(jobs(folder), who=who, max_running=max_running)
     with Exits() as exits, folder.scheduler() as pid:
-        is_over = lambda: not Path(f"/proc/{pid}").exists() and sys.platform == "linux"  # noqa: E731
-        found = stamps.wait_for(count, within=_PATIENCE, is_over=is_over)
+        found = stamps.wait_for(count, within=_PATIENCE, is_over=lambda: not psutil.pid_exists(pid))
         return Ran(stamps=found[:count], exits=exits.by_pid())
 
 
@@ -85,8 +86,7 @@ def ran_peer(setting: Setting, who: str, mode: str, *, count: int, at_once: int 
         Exits() as exits,
         peer(who, room, mode, count, at_once, environment=stamps.environment) as process,
     ):
-        is_over = lambda: process.poll() is not None  # noqa: E731
-        found = stamps.wait_for(count, within=_PATIENCE, is_over=is_over)
+        found = stamps.wait_for(count, within=_PATIENCE, is_over=lambda: process.poll() is not None)
         return Ran(stamps=found[:count], exits=exits.by_pid())
 
 
@@ -96,8 +96,9 @@ def ran_cron(setting: Setting, mode: str, names: Sequence[str]) -> Ran:
     stamps = Stamps(room)
     lines = [system_cron.line("* * * * *", stamps.script, name) for name in names]
     with system_cron.running(room, lines, stamps.environment) as pid:
-        is_over = lambda: not Path(f"/proc/{pid}").exists()  # noqa: E731
-        found = stamps.wait_for(len(names), within=_PATIENCE, is_over=is_over)
+        found = stamps.wait_for(
+            len(names), within=_PATIENCE, is_over=lambda: not psutil.pid_exists(pid)
+        )
         return Ran(stamps=found[: len(names)], exits={})
 
 
@@ -121,6 +122,20 @@ def peer(
             yield process
         finally:
             process.kill()
+
+
+def of_peer(
+    what: str, who: str, unit: str, measured: Callable[[], Iterable[Figure]]
+) -> Iterator[Figure]:
+    """Yield what is measured of a peer, or why nothing could be: it never ends the run."""
+    reason = missing_peer(who)
+    if not reason:
+        try:
+            yield from list(measured())
+            return
+        except (OSError, RuntimeError) as error:
+            reason = f"it could not be measured, {error}"
+    yield Figure(what=what, who=who, unit=unit, missing=reason)
 
 
 def missing_peer(who: str) -> str:

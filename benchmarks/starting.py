@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from benchmarks.data_folder import DataFolder
 from benchmarks.figures import BARE, Figure
-from benchmarks.measuring import PEERS, missing_peer, ours, peer
+from benchmarks.measuring import PEERS, of_peer, ours, peer
 from benchmarks.resting import ROUTINES, resting_jobs
 from benchmarks.setting import Setting
 from benchmarks.stamps import Stamps
@@ -33,11 +34,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
     yield _figure(SERVES, BARE, nothing)
     yield _figure(SERVES, who, [_until_it_serves(folder, config) for _ in range(starts)])
     for name in PEERS:
-        if reason := missing_peer(name):
-            yield Figure(what=SERVES, who=name, unit="ms", missing=reason)
-            continue
-        served = [_until_peer_serves(setting, name, number) for number in range(starts)]
-        yield _figure(SERVES, name, served)
+        yield from of_peer(SERVES, name, "ms", partial(_of_peer, setting, name, starts))
     commands = {
         "status": folder.command("status"),
         "check": folder.command("check", "--registry", registry),
@@ -49,6 +46,11 @@ def measure(setting: Setting) -> Iterator[Figure]:
             yield _figure(what, BARE, nothing)
             took = [_whole(command, folder.environment) for _ in range(verbs)]
             yield _figure(what, who, took)
+
+
+def _of_peer(setting: Setting, who: str, starts: int) -> Iterator[Figure]:
+    served = [_until_peer_serves(setting, who, number) for number in range(starts)]
+    yield _figure(SERVES, who, served)
 
 
 def _until_it_serves(folder: DataFolder, config: str) -> float:

@@ -6,6 +6,7 @@ starts all at once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from benchmarks.data_folder import DataFolder, job, second_of_minute
 from benchmarks.figures import Figure
@@ -13,7 +14,7 @@ from benchmarks.measuring import (
     CRON,
     PEERS,
     WAYS,
-    missing_peer,
+    of_peer,
     ours,
     ran_cron,
     ran_floor,
@@ -29,6 +30,7 @@ WORDS = {2: "two", 4: "four"}
 def measure(setting: Setting) -> Iterator[Figure]:
     """Yield the figures of one round."""
     count = setting.either(600, 40)
+    what = ""
     for at_once, word in WORDS.items():
         what = f"throughput, {word} at a time"
         for who in WAYS:
@@ -47,16 +49,19 @@ def measure(setting: Setting) -> Iterator[Figure]:
             )
             yield _figure(what, who, ran.stamps)
         for who in PEERS:
-            if reason := missing_peer(who):
-                yield Figure(what=what, who=who, unit="tasks/s", missing=reason)
-                continue
-            ran = ran_peer(setting, who, "burst", count=count, at_once=at_once)
-            yield _figure(what, who, ran.stamps)
-    what = "throughput, all at once"
-    if reason := missing_peer(CRON):
-        yield Figure(what=what, who=CRON, unit="tasks/s", missing=reason)
-        return
-    yield _figure(what, CRON, ran_cron(setting, "burst", list(map(str, range(count // 3)))).stamps)
+            measured = partial(_of_peer, setting, what, who, count, at_once)
+            yield from of_peer(what, who, "tasks/s", measured)
+    yield from of_peer(what, CRON, "tasks/s", partial(_of_cron, setting, what, count // 3))
+
+
+def _of_peer(setting: Setting, what: str, who: str, count: int, at_once: int) -> Iterator[Figure]:
+    ran = ran_peer(setting, who, "burst", count=count, at_once=at_once)
+    yield _figure(what, who, ran.stamps)
+
+
+def _of_cron(setting: Setting, what: str, count: int) -> Iterator[Figure]:
+    ran = ran_cron(setting, "burst", [str(number) for number in range(count)])
+    yield _figure(what, f"{CRON}, all at once", ran.stamps)
 
 
 def burst_of(count: int, ahead: float = 5) -> Callable[[DataFolder], list[str]]:
