@@ -42,6 +42,11 @@ BENCHMARKS = (
     Benchmark(
         name="starting", question="How long until a scheduler serves, or a verb has answered?"
     ),
+    Benchmark(
+        name="curves",
+        question="What comes of many routines, and of a long history?",
+        most_rounds=1,
+    ),
 )
 
 

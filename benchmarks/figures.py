@@ -5,7 +5,7 @@ Pure: numbers in, numbers out.  Medians, not means: one slow write of a disk is 
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 #: The scheduler as it comes.
 OURS = "scheduler"
@@ -55,10 +55,23 @@ class Summary:
 
 
 def summarised(rounds: Sequence[Iterable[Figure]]) -> list[Summary]:
-    """Return a summary of each thing measured, in the order in which they first came."""
-    by_round = [{(one.what, one.who, one.size): one for one in figures} for figures in rounds]
+    """Return a summary of each thing measured, in the order in which they first came.
+
+    What a round measures several times, such as a floor before and after all else, counts as one.
+    """
+    by_round = [_by_key(figures) for figures in rounds]
     keys = dict.fromkeys(key for figures in by_round for key in figures)
     return [_summary(key, by_round) for key in keys]
+
+
+def _by_key(figures: Iterable[Figure]) -> dict[_Key, Figure]:
+    found: dict[_Key, Figure] = {}
+    for one in figures:
+        key = (one.what, one.who, one.size)
+        before = found.get(key)
+        samples = one.samples if before is None else before.samples + one.samples
+        found[key] = replace(one, samples=samples)
+    return found
 
 
 def p99(samples: Sequence[float]) -> float | None:

@@ -30,12 +30,17 @@ _NOT_TOLD = "the system tells only root, on Linux, when a process ended"
 def measure(setting: Setting) -> Iterator[Figure]:
     """Yield the figures of one round."""
     links = setting.either(200, 12)
-    for who in WAYS:
-        yield from _figures(who, ran_floor(setting, who, "chain", count=links))
+    yield from _floors(setting, links)
     for who in ours():
         yield from _figures(who, ran_ours(setting, who, "chain", chain_of(links), count=links))
     for who in PEERS:
         yield from of_peer(AFTER_EXIT, who, "ms", partial(_of_peer, setting, who, links))
+    yield from _floors(setting, links)
+
+
+def _floors(setting: Setting, links: int) -> Iterator[Figure]:
+    for who in WAYS:
+        yield from _figures(who, ran_floor(setting, who, "chain", count=links))
 
 
 def _of_peer(setting: Setting, who: str, links: int) -> Iterator[Figure]:

@@ -1,5 +1,6 @@
 """Where a benchmark works, and how thoroughly."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,4 @@ class Setting:
 
     def room(self, name: str) -> Path:
         """Return a new folder in the one of this round."""
-        folder = self.folder / name
-        folder.mkdir(parents=True)
-        return folder
+        return Path(tempfile.mkdtemp(prefix=f"{name} ", dir=self.folder))

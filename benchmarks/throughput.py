@@ -33,11 +33,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
     what = ""
     for at_once, word in WORDS.items():
         what = f"throughput, {word} at a time"
-        for who in WAYS:
-            forks = ran_floor(setting, who, "forks", count=count, at_once=at_once)
-            yield _figure(what, f"{who}, nothing committed", forks.stamps)
-            ran = ran_floor(setting, who, "throughput", count=count, at_once=at_once)
-            yield _figure(what, who, ran.stamps)
+        yield from _floors(setting, what, count, at_once)
         for who in ours():
             ran = ran_ours(
                 setting,
@@ -51,7 +47,16 @@ def measure(setting: Setting) -> Iterator[Figure]:
         for who in PEERS:
             measured = partial(_of_peer, setting, what, who, count, at_once)
             yield from of_peer(what, who, "tasks/s", measured)
+        yield from _floors(setting, what, count, at_once)
     yield from of_peer(what, CRON, "tasks/s", partial(_of_cron, setting, what, count // 3))
+
+
+def _floors(setting: Setting, what: str, count: int, at_once: int) -> Iterator[Figure]:
+    for who in WAYS:
+        forks = ran_floor(setting, who, "forks", count=count, at_once=at_once)
+        yield _figure(what, f"{who}, nothing committed", forks.stamps)
+        ran = ran_floor(setting, who, "throughput", count=count, at_once=at_once)
+        yield _figure(what, who, ran.stamps)
 
 
 def _of_peer(setting: Setting, what: str, who: str, count: int, at_once: int) -> Iterator[Figure]:

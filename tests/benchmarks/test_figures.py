@@ -25,6 +25,13 @@ def test_each_round_is_held_against_its_own_floor() -> None:
     assert ratios == {BARE: {BARE: 1}, "us": {BARE: 2.5}}
 
 
+def test_what_a_round_measures_twice_counts_as_one() -> None:
+    around = [figure(BARE, 1, 2), figure("us", 6), figure(BARE, 3, 4, 5)]
+    floor, us = summarised([around])
+    assert (floor.median, floor.samples, floor.rounds) == (3, 5, 1)
+    assert us.ratios == {BARE: 2}
+
+
 def test_what_is_compared_bears_one_name_and_one_size() -> None:
     curve = [figure(BARE, 1, size=10), figure("us", 3, size=10), figure("us", 4, size=100)]
     assert [one.ratios for one in summarised([curve])] == [{BARE: 1}, {BARE: 3}, {}]
