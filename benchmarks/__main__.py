@@ -7,6 +7,7 @@ docs/performance.md.  What is not there (cron, a peer) is left out, and the tabl
 """
 
 import argparse
+import importlib.util
 import os
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.catalogue import BENCHMARKS, Benchmark, chosen
 from benchmarks.figures import Figure, Summary, summarised
+from benchmarks.goals import goals_table
 from benchmarks.machine import described
 from benchmarks.page import machine_part, part_of, with_part
 from benchmarks.setting import Setting
@@ -36,21 +38,25 @@ def main() -> int:
         return 0
     machine = dict(described())
     print("\n".join(f"{what}: {value}" for what, value in machine.items()), flush=True)
-    text = PAGE.read_text(encoding="utf-8")
     rounds = 1 if options.quick else options.rounds
     failed = False
+    everything: list[Summary] = []
     for benchmark in chosen(options.only):
         measured, error = _measured(benchmark, rounds, is_quick=options.quick)
         failed = failed or error
         summaries = summarised(measured)
+        everything += summaries
         print(f"\n{benchmark.name}: {benchmark.question}")
         for what, table in tables(summaries):
             print(f"\n{what}\n\n{table}", flush=True)
         if options.write and not error:
-            text = with_part(text, benchmark.name, _written(benchmark, summaries, machine))
+            _put(benchmark.name, _part(benchmark, summaries, machine))
+    if not options.only:
+        print(f"\nwhat was to be reached\n\n{goals_table(everything)}")
     if options.write:
-        text = with_part(text, "machine", machine_part(machine.items()))
-        PAGE.write_text(text, encoding="utf-8")
+        _put("machine", machine_part(machine.items()))
+        if not options.only:
+            _put("goals", goals_table(everything))
     return int(failed)
 
 
@@ -71,6 +77,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.write and options.quick:
         parser.error("figures of --quick are not worth a page: leave --write out")
+    if options.write and importlib.util.find_spec("matplotlib") is None:
+        parser.error("plots need matplotlib, which make benchmarks OPTIONS=--write installs")
     return options
 
 
@@ -98,7 +106,13 @@ def _measured(
     return measured, False
 
 
-def _written(benchmark: Benchmark, summaries: Sequence[Summary], machine: dict[str, str]) -> str:
+def _put(name: str, part: str) -> None:
+    """Put a part on the page, at once: what comes later may fail."""
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(with_part(text, name, part), encoding="utf-8")
+
+
+def _part(benchmark: Benchmark, summaries: Sequence[Summary], machine: dict[str, str]) -> str:
     """Draw the plots of a benchmark, and return its part of the page."""
     from benchmarks.plots import draw
 

@@ -22,8 +22,10 @@ from benchmarks.stamps import Exits, Stamp, Stamps
 
 HERE = Path(__file__).resolve().parent
 
+BARE_COLD = f"{BARE}, cold"
+
 #: The floors, by who they are in the tables: the program's word for them.
-WAYS = {BARE: "bare", PROMISED: "promised", "bare floor, cold": "cold"}
+WAYS = {BARE: "bare", PROMISED: "promised", BARE_COLD: "cold"}
 
 #: Peers by name, and the package that each needs.
 PEERS = {"APScheduler": "apscheduler", "Huey": "huey"}

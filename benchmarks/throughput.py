@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from benchmarks.data_folder import DataFolder, job, second_of_minute
-from benchmarks.figures import Figure
+from benchmarks.figures import BARE, PROMISED, Figure
 from benchmarks.measuring import (
+    BARE_COLD,
     CRON,
     PEERS,
-    WAYS,
     of_peer,
     ours,
     ran_cron,
@@ -25,6 +25,14 @@ from benchmarks.setting import Setting
 from benchmarks.stamps import Stamp
 
 WORDS = {2: "two", 4: "four"}
+
+#: Who each floor is in the table, and the program of floors.py that it runs in which way.
+FLOORS = (
+    (BARE, "forks", BARE),
+    (f"{BARE}, each committed", "throughput", BARE),
+    (PROMISED, "throughput", PROMISED),
+    (BARE_COLD, "forks", BARE_COLD),
+)
 
 
 def measure(setting: Setting) -> Iterator[Figure]:
@@ -52,10 +60,8 @@ def measure(setting: Setting) -> Iterator[Figure]:
 
 
 def _floors(setting: Setting, what: str, count: int, at_once: int) -> Iterator[Figure]:
-    for who in WAYS:
-        forks = ran_floor(setting, who, "forks", count=count, at_once=at_once)
-        yield _figure(what, f"{who}, nothing committed", forks.stamps)
-        ran = ran_floor(setting, who, "throughput", count=count, at_once=at_once)
+    for who, program, way in FLOORS:
+        ran = ran_floor(setting, way, program, count=count, at_once=at_once)
         yield _figure(what, who, ran.stamps)
 
 

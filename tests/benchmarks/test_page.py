@@ -23,7 +23,7 @@ def test_a_page_without_the_marks_is_refused() -> None:
         with_part("<!-- generated: a --><!-- end of a -->", "b", "new")
 
 
-@pytest.mark.parametrize("name", ["machine", *(one.name for one in BENCHMARKS)])
+@pytest.mark.parametrize("name", ["machine", "goals", *(one.name for one in BENCHMARKS)])
 def test_each_benchmark_has_its_place_on_the_page(name: str) -> None:
     assert "\n\nnew\n\n" in with_part(PAGE.read_text(encoding="utf-8"), name, "new")
 
