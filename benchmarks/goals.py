@@ -16,15 +16,16 @@ class Goal:
 
     what: str
     limit: float
-    of: str = ""  # times this floor; else in the unit of the figure
+    of: str = ""  # times this floor
+    unit: str = ""  # where it is not held against a floor
     size: int | None = None
     is_p99: bool = False
     is_least: bool = False
 
-    def in_words(self, unit: str) -> str:
+    def in_words(self) -> str:
         """Return what it asks for."""
         bound = "at least" if self.is_least else "at most"
-        unit = f"times the {self.of}" if self.of else unit
+        unit = f"times the {self.of}" if self.of else self.unit
         asked = f"{bound} {number(self.limit)} {unit}"
         return f"p99 {asked}'s" if self.is_p99 else asked
 
@@ -39,12 +40,14 @@ GOALS = (
     Goal(what="start lateness", of=PROMISED, limit=2),
     Goal(what=_THROUGHPUT, of=PROMISED, limit=0.8, is_least=True),
     Goal(what=_THROUGHPUT, of=BARE, limit=0.5, is_least=True),
-    Goal(what="until it serves, by routines", size=100_000, limit=10),
-    Goal(what="resident memory, by routines", size=100_000, limit=500),
-    Goal(what="status, the whole command, by tasks of history", size=10_000_000, limit=120),
+    Goal(what="until it serves, by routines", size=100_000, limit=10, unit="s"),
+    Goal(what="resident memory, by routines", size=100_000, limit=500, unit="MiB"),
+    Goal(
+        what="status, the whole command, by tasks of history", size=10_000_000, limit=120, unit="ms"
+    ),
     # What the system counts as 0.0 s.
-    Goal(what="processor time in 60 s at rest", limit=50),
-    Goal(what="resident memory at rest", limit=60),
+    Goal(what="processor time in 60 s at rest", limit=50, unit="ms"),
+    Goal(what="resident memory at rest", limit=60, unit="MiB"),
 )
 
 
@@ -59,9 +62,9 @@ def _row(goal: Goal, summary: Summary | None) -> list[str]:
     what = goal.what if goal.size is None else f"{goal.what}: {goal.size:,}"
     value = None if summary is None else _value(goal, summary)
     if summary is None or value is None:
-        return [what, goal.in_words(""), "not measured", ""]
+        return [what, goal.in_words(), "not measured", ""]
     is_reached = value >= goal.limit if goal.is_least else value <= goal.limit
-    return [what, goal.in_words(summary.unit), number(value), "yes" if is_reached else "no"]
+    return [what, goal.in_words(), number(value), "yes" if is_reached else "no"]
 
 
 def _value(goal: Goal, summary: Summary) -> float | None:
