@@ -8,7 +8,7 @@ BIN := .venv/bin
 KILLS := 300
 SEED :=
 
-.PHONY: help demo test fuzz chaos lint setup run-env dev-env
+.PHONY: help demo test fuzz chaos lint benchmarks setup run-env dev-env bench-env
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make fuzz    throw anything at the reader, the ids and the API, and tell how much that was"
 	@echo "make simulate SEEDS=10000   live through so many simulated weeks, with crashes at any step"
 	@echo "make simulate-faults        plant faults in the program, and see that the simulation finds them"
+	@echo "make benchmarks             measure it, its peers and the machine; OPTIONS=--quick takes two minutes"
 	@echo "make setup   make the environment and install the commit hooks"
 	@echo
 	@echo "Each needs Python 3.11 or newer; PYTHON=/path/to/python chooses one."
@@ -63,6 +64,11 @@ simulate: dev-env
 simulate-faults: dev-env
 	@$(BIN)/python -m tests.simulation --faults --seeds $(SEEDS)
 
+# More than half an hour, on a machine that does nothing else: OPTIONS="--only handoff" is one of them.
+OPTIONS ?=
+benchmarks: bench-env
+	@$(BIN)/python -m benchmarks $(OPTIONS)
+
 setup: dev-env
 	@if git rev-parse --git-dir >/dev/null 2>&1; then \
 	  $(BIN)/python -m pre_commit install || echo "the commit hooks could not be installed"; \
@@ -75,3 +81,6 @@ run-env:
 
 dev-env:
 	@PYTHON="$(PYTHON)" sh .ci/environment dev
+
+bench-env:
+	@PYTHON="$(PYTHON)" sh .ci/environment bench

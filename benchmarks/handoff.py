@@ -1,128 +1,74 @@
-"""How long from one task's end to the next one's start, and how long `status` takes.
+"""How long from the end of one task to the first statement of the next?
 
-A real scheduler runs a chain of tasks, each waiting for the one before; every script notes the
-time of its first and of its last statement.  In the same run the floor is measured: the start of
-a cold interpreter to a script's first statement, and one durable commit.
-
-    python -m benchmarks.handoff [--links 40]
+A chain: each task waits for the one before.  What lies in between is all that a scheduler does:
+to see the end, to decide, to make that durable, and to start.
 """
 
-import argparse
-import os
-import platform
-import sqlite3
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import partial
 
-SCRIPT = """\
-import os, sys, time
-begun = time.time()
-with open(os.environ["MARKS"], "a") as marks:
-    marks.write(f"{os.environ['SCHEDULER_ROUTINE']} {begun!r} {time.time()!r}\\n")
-"""
-REPEATS = 21
+from benchmarks.data_folder import DataFolder, job, second_of_minute
+from benchmarks.figures import Figure
+from benchmarks.measuring import (
+    PEERS,
+    WAYS,
+    Ran,
+    of_peer,
+    ours,
+    ran_floor,
+    ran_ours,
+    ran_peer,
+)
+from benchmarks.setting import Setting
+from benchmarks.stamps import gaps_after_exit, gaps_after_statement
 
-
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--links", type=int, default=40, help="tasks of the chain")
-    links: int = parser.parse_args().links
-    with tempfile.TemporaryDirectory(prefix="handoff ") as folder:
-        rows = measured(Path(folder), links)
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()}\n")
-    print("| what | median ms | worst ms |\n|---|---|---|")
-    for what, times in rows.items():
-        print(f"| {what} | {statistics.median(times) * 1e3:.1f} | {max(times) * 1e3:.1f} |")
-    floor = statistics.median(rows["floor: start of a cold interpreter"])
-    floor += statistics.median(rows["floor: one durable commit"])
-    ratio = statistics.median(rows["end of a task to first statement of the next"]) / floor
-    print(f"\nThe hand-off takes {ratio:.1f} times the floor (interpreter and commit).")
+AFTER_EXIT = "hand-off, from the end of the process"
+AFTER_STATEMENT = "hand-off, from the last statement"
+_NOT_TOLD = "the system tells only root, on Linux, when a process ended"
 
 
-def measured(folder: Path, links: int) -> dict[str, list[float]]:
-    """Return the times in seconds, by what they measure."""
-    marks = folder / "marks.txt"
-    (folder / "link.py").write_text(SCRIPT)
-    (folder / "config.cfg").write_text("")
-    jobs = ['<job name="link0" script="link.py" schedule="* * * * *"/>']
-    jobs += [
-        f'<job name="link{number}" script="link.py" depends_on="link{number - 1}"/>'
-        for number in range(1, links)
-    ]
-    (folder / "registry.xml").write_text(f"<registry>{''.join(jobs)}</registry>")
-    environment = {**os.environ, "SCHEDULER_HOME": str(folder), "MARKS": str(marks)}
-    verb = [sys.executable, "-m", "scheduler"]
-    name = ["--scheduler_name", "handoff"]
-    config = ["--config_file", str(folder / "config.cfg")]
-    subprocess.run([*verb, "start", *name, *config, "--daemon"], env=environment, check=True)
-    try:
-        status = [_timed([*verb, "status", *name], environment) for _ in range(REPEATS)]
-        _wait_for_lines(marks, 2 * links)
-    finally:
-        subprocess.run([*verb, "stop", *name], env=environment, check=True)
-    return {
-        "end of a task to first statement of the next": _gaps(marks, links),
-        "`status`, the whole command": status,
-        "floor: start of a cold interpreter": [_cold_start(folder) for _ in range(REPEATS)],
-        "floor: one durable commit": _commits(folder),
-        "floor: bare `python -c pass`, the whole command": [
-            _timed([sys.executable, "-c", "pass"], environment) for _ in range(REPEATS)
-        ],
-    }
+def measure(setting: Setting) -> Iterator[Figure]:
+    """Yield the figures of one round."""
+    links = setting.either(200, 12)
+    yield from _floors(setting, links)
+    for who in ours():
+        yield from _figures(who, ran_ours(setting, who, "chain", chain_of(links), count=links))
+    for who in PEERS:
+        yield from of_peer(AFTER_EXIT, who, "ms", partial(_of_peer, setting, who, links))
+    yield from _floors(setting, links)
 
 
-def _timed(command: list[str], environment: dict[str, str]) -> float:
-    begun = time.perf_counter()
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begun
+def _floors(setting: Setting, links: int) -> Iterator[Figure]:
+    for who in WAYS:
+        yield from _figures(who, ran_floor(setting, who, "chain", count=links))
 
 
-def _wait_for_lines(marks: Path, count: int) -> None:
-    deadline = time.monotonic() + 200
-    while not marks.exists() or marks.read_text().count("\n") < count:
-        if time.monotonic() > deadline:
-            raise SystemExit("the chain did not run twice within 200 seconds")
-        time.sleep(0.2)
+def _of_peer(setting: Setting, who: str, links: int) -> Iterator[Figure]:
+    yield from _figures(who, ran_peer(setting, who, "chain", count=links))
 
 
-def _gaps(marks: Path, links: int) -> list[float]:
-    lines = [line.split() for line in marks.read_text().splitlines()]
-    gaps: list[float] = []
-    for before, after in pairwise(lines):
-        if after[0] != "link0" and before[0] != f"link{links - 1}":
-            gaps.append(float(after[1]) - float(before[2]))
-    return gaps
+def chain_of(links: int, ahead: float = 5) -> Callable[[DataFolder], list[str]]:
+    """Return what makes the jobs of a chain whose first falls due so many seconds ahead."""
+
+    def jobs(folder: DataFolder) -> list[str]:
+        zone = folder.zones.shifted_by(second_of_minute(ahead))
+        first = job("link0", schedule="* * * * *", timezone=zone)
+        others = [
+            job(f"link{number}", depends_on=f"link{number - 1}", timezone=zone)
+            for number in range(1, links)
+        ]
+        return [first, *others]
+
+    return jobs
 
 
-def _cold_start(folder: Path) -> float:
-    script = folder / "floor.py"
-    script.write_text("import time; print(repr(time.time()))")
-    begun = time.time()  # noqa: TID251
-    told = subprocess.run([sys.executable, str(script)], capture_output=True, check=True)
-    return float(told.stdout) - begun
-
-
-def _commits(folder: Path) -> list[float]:
-    database = sqlite3.connect(folder / "floor.db", isolation_level=None)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
-    database.execute("CREATE TABLE t (n INTEGER)")
-    times: list[float] = []
-    for number in range(200):
-        begun = time.perf_counter()
-        database.execute("BEGIN IMMEDIATE")
-        database.execute("INSERT INTO t VALUES (?)", (number,))
-        database.execute("COMMIT")
-        times.append(time.perf_counter() - begun)
-    database.close()
-    return times
-
-
-if __name__ == "__main__":
-    main()
+def _figures(who: str, ran: Ran) -> Iterator[Figure]:
+    after_exit = gaps_after_exit(ran.stamps, ran.exits)
+    yield Figure(
+        what=AFTER_EXIT,
+        who=who,
+        unit="ms",
+        samples=after_exit,
+        missing="" if after_exit else _NOT_TOLD,
+    )
+    yield Figure(what=AFTER_STATEMENT, who=who, unit="ms", samples=gaps_after_statement(ran.stamps))

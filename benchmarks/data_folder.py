@@ -1,0 +1,126 @@
+"""A real data folder, and a real scheduler over it, as a user starts it."""
+
+import contextlib
+import os
+import re
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from benchmarks.figures import OURS
+from scheduler.registry.attributes import ATTRIBUTES
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "benchmark"
+
+#: The scheduler with every script in a new interpreter.
+COLD = "scheduler, warm=no"
+
+#: The value of `warm` by whose figures it makes.  A version that starts all cold has only those.
+WARM: Mapping[str, str | None] = (
+    {OURS: "auto", COLD: "no"} if "warm" in ATTRIBUTES else {COLD: None}
+)
+
+
+class DataFolder:
+    """A folder with a registry and a config, and the commands over it."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.zones = Zones(folder / "zones")
+        self.environment = {
+            **os.environ,
+            **(environment or {}),
+            "SCHEDULER_HOME": str(folder),
+            # Beside the machine's own zones.
+            "PYTHONTZPATH": os.pathsep.join([str(self.zones.folder), "/usr/share/zoneinfo"]),
+        }
+
+    def write(self, jobs: Iterable[str], *, who: str, max_running: int | None = None) -> None:
+        """Write registry and config; jobs are elements as `job` makes them."""
+        warm = WARM[who]
+        attributes = {"python": sys.executable, **({} if warm is None else {"warm": warm})}
+        defaults = element("defaults", attributes)
+        body = "\n  ".join([defaults, *jobs])
+        (self.folder / "registry.xml").write_text(
+            f'<registry timezone="UTC">\n  {body}\n</registry>'
+        )
+        limit = "" if max_running is None else f"max_running = {max_running}\n"
+        (self.folder / "config.cfg").write_text(f"[scheduler]\ntimezone = UTC\n{limit}")
+
+    def command(self, verb: str, *words: str) -> list[str]:
+        """Return the command line of a verb."""
+        name = ["--scheduler_name", NAME] if verb != "check" else []
+        return [sys.executable, str(ROOT / "scheduler.py"), verb, *name, *words]
+
+    def run(self, verb: str, *words: str) -> str:
+        """Run a verb to its end, and return what it printed.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        done = subprocess.run(
+            self.command(verb, *words), env=self.environment, capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"scheduler {verb}: {done.stderr.strip()}")
+        return done.stdout
+
+    @contextlib.contextmanager
+    def scheduler(self) -> Iterator[int]:
+        """Have a scheduler run over the folder; yield the pid of its process."""
+        config = str(self.folder / "config.cfg")
+        told = self.run("start", "--config_file", config, "--daemon")
+        found = re.search(r"pid (\d+)", told)
+        assert found is not None, told
+        try:
+            yield int(found[1])
+        finally:
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self.run("stop", "--now")
+
+
+def element(tag: str, attributes: Mapping[str, str]) -> str:
+    """Return an empty element."""
+    return f"<{tag} {' '.join(f'{name}={quoteattr(text)}' for name, text in attributes.items())}/>"
+
+
+def job(name: str, **attributes: str) -> str:
+    """Return a job that runs the script of the stamps, with its own name as argument."""
+    return element(
+        "job", {"name": name, "script": "script.py", "arguments": "{routine}", **attributes}
+    )
+
+
+class Zones:
+    """Time zones a few seconds off, so that minutely schedules trigger at any second.
+
+    Schedules know whole minutes, and a benchmark has better things to do than to wait for one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def shifted_by(self, seconds: int) -> str:
+        """Return a zone whose minutes begin so many seconds after those of UTC."""
+        name = f"Benchmark/Plus{seconds % 60:02}"
+        path = self.folder / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            header = b"TZif" + bytes(16) + struct.pack(">6l", 0, 0, 0, 0, 1, 4)
+            path.write_bytes(header + struct.pack(">lBB", -(seconds % 60), 0, 0) + b"OFF\0")
+        return name
+
+
+def second_of_minute(ahead: float) -> int:
+    """Return the second of the minute that comes so long from now."""
+    return int(time.time_ns() / 1e9 + ahead + 1) % 60
+
+
+def monotonic_from_utc() -> int:
+    """Return what to subtract from nanoseconds since 1970 to have those of the monotonic clock."""
+    return time.time_ns() - time.monotonic_ns()
