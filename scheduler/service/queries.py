@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from heapq import heappop, heappush, merge, nsmallest
+from heapq import heappop, heappush, merge
 from itertools import groupby, islice
 
 from scheduler.engine.pauses import pause_over
@@ -22,6 +22,7 @@ from scheduler.service.explain import Explainer, mending_commands
 from scheduler.service.forecast import conditions_of, expected_views, limits_of
 from scheduler.service.grid import DEFAULT_COLUMNS, DEFAULT_ROWS, grid_view
 from scheduler.service.log_files import size_of
+from scheduler.service.outlook import Outlook
 from scheduler.service.requests import backfill_of, executed, named_task
 from scheduler.service.reruns import extent_of, is_done, stale_tasks
 from scheduler.service.store.protocol import Fate, Reader
@@ -73,12 +74,14 @@ class Answers:
     now: Callable[[], datetime]
     is_stopping: Callable[[], bool] = lambda: False
     notices: Callable[[], tuple[str, ...]] = lambda: ()  # those that come and go
-    _settled: set[str] = field(default_factory=set[str])  # upstreams that are unknown no more
+    _outlook: Outlook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._outlook = Outlook(self.registry)
 
     def adopt(self, registry: Registry, notices: tuple[str, ...]) -> None:
         """Answer from another registry from now on."""
-        self.registry = registry
-        self._settled = set()
+        self.registry, self._outlook = registry, Outlook(registry)
         self.identity = replace(self.identity, notices=notices)
 
     def by_verb(self) -> dict[str, Callable[[Parameters], object]]:
@@ -133,7 +136,9 @@ class Answers:
             for pause in self.store.pauses()
             if routine is None or pause_over([pause], routine) is not None
         ]
-        view["unknown"] = [str(id) for id in self._unknown(live)]
+        view["unknown"] = [
+            str(id) for id in self._outlook.unknown(self.store, live, to_instant(self.now()))
+        ]
         view["counts"] = {state.value: count for state, count in self.store.counts().items()}
         if routine is not None:
             last = self.store.last_ended(routine.name)
@@ -333,20 +338,19 @@ class Answers:
         # What a person had run, or cancelled, before its time does not come any more.
         gone = {*self.store.ahead(), *(task.id for task in self.store.early(now))}
         pauses = self.store.pauses()
-        names = self.registry if name is None else [name] if name in self.registry else []
-        each = 1 if name is None else _NEXT_OF_ONE
-        coming = (
-            found
-            for one in names
-            if self.registry[one].enabled
-            for found in islice(self._coming(one, to_instant(now), gone), each)
-        )
+        at = to_instant(now)
+        if name is None:
+            coming = self._outlook.coming(at, gone, _NEXT)
+        else:
+            coming = list(islice(self._coming(name, at, gone), _NEXT_OF_ONE))
         return [
             self._planned_view(TaskId(one, to_utc(at), self.registry[one].zone), pauses)
-            for at, one in nsmallest(_NEXT, coming)
+            for at, one in coming
         ]
 
     def _coming(self, name: str, after: int, gone: Collection[TaskId]) -> Iterator[tuple[int, str]]:
+        if name not in self.registry or not self.registry[name].enabled:
+            return
         following = self.registry.triggers.next(name, after)
         while following is not None:
             if not gone or TaskId(name, to_utc(following)) not in gone:
@@ -355,41 +359,7 @@ class Answers:
 
     def unknown(self) -> list[TaskId]:
         """Return the unknown tasks that something waits for."""
-        return self._unknown(self.store.live())
-
-    def _unknown(self, live: Iterable[Task]) -> list[TaskId]:
-        """Return the unknown tasks that a task waits for, now or at its routine's next instant."""
-        found = {task.root: None for task in live if task.root and self._is_unknown(task.root)}
-        now = to_instant(self.now())
-        for name in self.registry:
-            if name in self._settled or not self.registry[name].dependents:
-                continue
-            state = self.store.routine(name)
-            if state is None or state.assumed is not None:
-                continue
-            # Once it has triggered twice since it is known, nothing is bound to older tasks.
-            first = self.registry.triggers.next(name, to_instant(state.known_since))
-            second = None if first is None else self.registry.triggers.next(name, first)
-            if second is not None and second <= now:
-                self._settled.add(name)
-                continue
-            for downstream in self.registry[name].dependents:
-                found.update(dict.fromkeys(self._unknown_of(downstream, name, now)))
-        return list(found)
-
-    def _unknown_of(self, downstream: str, upstream: str, now: int) -> Iterator[TaskId]:
-        following = self.registry.triggers.next(downstream, now)
-        if following is None or not self.registry[downstream].enabled:
-            return
-        for id in self.registry.waits_for(downstream, to_utc(following)):
-            if id.routine == upstream and self._is_unknown(id):
-                yield id
-
-    def _is_unknown(self, id: TaskId) -> bool:
-        state = self.store.routine(id.routine)
-        if state is None or state.assumed is not None or id.instant > state.known_since:
-            return False
-        return self.store.task(id) is None and self.store.run_of(id) is None
+        return self._outlook.unknown(self.store, self.store.live(), to_instant(self.now()))
 
     def _known(self, name: str) -> Routine | None:
         """Return a routine; None if it has left the registry but has a history."""
