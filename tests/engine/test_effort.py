@@ -5,16 +5,26 @@ Counted in calls, for a few and for many: nothing here depends on how fast the m
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
+from statistics import median
 
 import pytest
 
 from scheduler.engine.admission import Limits
 from scheduler.engine.commands import StartAttempt
 from scheduler.engine.engine import Engine
-from scheduler.engine.events import AnyEvent, AttemptExited, SchedulerStarted, TimePassed
+from scheduler.engine.events import (
+    AnyEvent,
+    AttemptExited,
+    PauseAsked,
+    SchedulerStarted,
+    TimePassed,
+)
 from scheduler.engine.snapshot import Snapshot
+from scheduler.engine.task import Pause, PauseScope
 from scheduler.registry.registry import Registry
+from scheduler.registry.routine import Backlog
 from tests.support.effort import calls_of
 from tests.support.world import a_routine, at
 
@@ -72,3 +82,33 @@ def test_the_end_of_a_task_costs_the_same_however_many_wait(
     world: Callable[[int], Registry],
 ) -> None:
     assert of_an_end(world(MANY)) < _SLACK * of_an_end(world(FEW))
+
+
+def test_the_next_instant_costs_the_same_however_many_tasks_a_pause_has_held_up() -> None:
+    up = a_routine("up", "* * * * *", backlog=Backlog.ALL)
+    registry = Registry([up, a_routine("down", "* * * * *", "up")])
+    engine = Engine(registry, Snapshot(planned_until=EVE), Limits(max_running=4, late=2))
+    engine.handle(SchedulerStarted(at=EVE, registry=registry, assume_done=True))
+    pause = Pause(scope=PauseScope.ROUTINE, name="up", since=EVE)
+    engine.handle(PauseAsked(at=EVE, pause=pause))
+    costs = [
+        calls_of(partial(engine.handle, TimePassed(at=EVE + timedelta(minutes=minute))))
+        for minute in range(1, MANY)
+    ]
+    held = [task for task in engine.snapshot().live if task.routine == "down"]
+    assert len(held) == MANY - 1, "each waits for another: none covers another"
+    # By the median of each: now and then what has ended is looked through.
+    assert median(costs[-FEW:]) < _SLACK * median(costs[1:FEW])
+
+
+def test_what_is_unknown_costs_no_look_at_each_routine_once_all_have_triggered() -> None:
+    costs: list[int] = []
+    for count in (FEW, MANY):
+        registry = lacking_any_slot(count - 1)
+        registry = Registry([*registry.values(), a_routine("top", "0 1 * * *", *registry)])
+        engine = Engine(registry, Snapshot(planned_until=EVE), Limits(max_running=4, late=2))
+        engine.handle(SchedulerStarted(at=EVE, registry=registry))
+        engine.handle(TimePassed(at=ONE))
+        costs.append(calls_of(engine.unknown) // count)
+    assert costs[1] <= costs[0] + 1
+    assert costs[1] < 25
