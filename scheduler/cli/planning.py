@@ -147,8 +147,14 @@ def _plan_of_file(arguments: Namespace, routine: str | None, at: datetime) -> _P
     views = [planned_view(registry, id) for id in ids]
     assumed = _assumed(arguments)
     if assumed is not None or _wants_expected(arguments):
-        conditions = _conditions(folder, registry)
-        expected = expected_views(registry, ids, (start, end), assumed, conditions)
+        expected = expected_views(
+            registry,
+            ids,
+            (start, end),
+            assumed,
+            lambda part: _conditions(folder, part),
+            routine,
+        )
         views = [{**view, **more} for view, more in zip(views, expected, strict=True)]
     return _Plan(
         tasks=[cast("PlannedView", view) for view in views],

@@ -223,9 +223,14 @@ class Answers:
         views = [self._planned_view(id, pauses) for id in ids]
         if "if" in parameters or "expected" in parameters:
             limits = limits_of(self.identity.max_running)
-            conditions = conditions_of(self.store, self.registry, limits)
-            assumed = parameters.get("if")
-            expected = expected_views(self.registry, ids, (start, end), assumed, conditions)
+            expected = expected_views(
+                self.registry,
+                ids,
+                (start, end),
+                parameters.get("if"),
+                lambda part: conditions_of(self.store, part, limits),
+                parameters.get("routine"),
+            )
             views = [{**view, **more} for view, more in zip(views, expected, strict=True)]
         return views
 
@@ -459,11 +464,13 @@ def _in_order(registry: Registry, at: int, names: list[str]) -> Iterator[str]:
     downstreams: dict[str, list[str]] = {name: [] for name in names}
     free: list[str] = []
     for name in names:
-        waits_for = registry.waits_for(name, to_utc(at))
+        routine = registry[name]
         upstreams = dict.fromkeys(
-            id.routine
-            for id in waits_for
-            if id.routine in here and id.routine != name and to_instant(id.instant) == at
+            dependency.name
+            for dependency in routine.dependencies
+            if dependency.name in here
+            and dependency.name != name
+            and registry.triggers.binds(routine, dependency, at, at)
         )
         open_upstreams[name] = len(upstreams)
         for upstream in upstreams:
