@@ -24,7 +24,7 @@ from scheduler.service.grid import DEFAULT_COLUMNS, DEFAULT_ROWS, grid_view
 from scheduler.service.log_files import size_of
 from scheduler.service.outlook import Outlook
 from scheduler.service.requests import backfill_of, executed, named_task
-from scheduler.service.reruns import extent_of, is_done, stale_tasks
+from scheduler.service.reruns import Staleness, extent_of, is_done
 from scheduler.service.store.protocol import Fate, Reader
 from scheduler.service.views import (
     LogOf,
@@ -75,13 +75,15 @@ class Answers:
     is_stopping: Callable[[], bool] = lambda: False
     notices: Callable[[], tuple[str, ...]] = lambda: ()  # those that come and go
     _outlook: Outlook = field(init=False)
+    _staleness: Staleness = field(init=False)
 
     def __post_init__(self) -> None:
-        self._outlook = Outlook(self.registry)
+        self._outlook, self._staleness = Outlook(self.registry), Staleness(self.registry)
 
     def adopt(self, registry: Registry, notices: tuple[str, ...]) -> None:
         """Answer from another registry from now on."""
-        self.registry, self._outlook = registry, Outlook(registry)
+        self.registry = registry
+        self._outlook, self._staleness = Outlook(registry), Staleness(registry)
         self.identity = replace(self.identity, notices=notices)
 
     def by_verb(self) -> dict[str, Callable[[Parameters], object]]:
@@ -121,7 +123,7 @@ class Answers:
             if state is TaskState.BLOCKED:
                 tasks.sort(key=lambda task: task.root is not None and task.root != task.id)
             view[state.value] = self._views(tasks)
-        stale = stale_tasks(self.registry, self.store, self.now())
+        stale = self._staleness.tasks(self.store, self.now())
         failed = (task for task in self.store.failed() if name in (None, task.routine))
         view["failed"] = self._views(failed)
         in_trouble = view["blocked"] or view["failed"]
@@ -188,7 +190,7 @@ class Answers:
             if task is None and run is None:
                 raise SchedulerError(f"there is no record of {id}")
             if task is not None:
-                stale = stale_tasks(self.registry, self.store, self.now())
+                stale = self._staleness.tasks(self.store, self.now())
                 return {"fates": [task_view(task, self.log_of, stale=stale.get(id))]}
             return {"fates": [run_view(run)] if run is not None else []}
         name = parameters.get("routine")
@@ -201,7 +203,7 @@ class Answers:
             until=self._moment(parameters, "until"),
             limit=int(parameters.get("limit", "50")),
         )
-        stale = stale_tasks(self.registry, self.store, self.now())
+        stale = self._staleness.tasks(self.store, self.now())
         return {"fates": [self._fate_view(fate, stale) for fate in fates]}
 
     def _fate_view(self, fate: Fate, stale: Mapping[TaskId, TaskId]) -> View:

@@ -84,7 +84,7 @@ SELECT routine, instant, number FROM attempt WHERE ended_at IS NOT NULL
 ORDER BY ended_at DESC, routine DESC, instant DESC, number DESC LIMIT ?
 
 -- name: redone
-SELECT routine, instant FROM attempt INDEXED BY attempt_further
+SELECT routine, instant, number FROM attempt INDEXED BY attempt_further
 WHERE number > 1 AND ended_at IS NOT NULL AND outcome = 'exited' AND code = 0
 ORDER BY ended_at DESC, routine DESC, instant DESC, number DESC LIMIT ?
 
