@@ -3,7 +3,7 @@
 Read from what the engine recorded, and from the registry for what is yet to come.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -52,12 +52,15 @@ def resume_command(pause: Pause) -> str:
     return f"scheduler resume {scope.get(pause.scope, as_word(pause.name))}"
 
 
-def mending_commands(registry: Registry, store: Reader) -> Iterator[str]:
+def mending_commands(
+    registry: Registry, store: Reader, failed_tasks: Iterable[Task]
+) -> Iterator[str]:
     """Yield the commands that let all go on that has failed or is blocked, the first one first.
 
-    What is unknown has two commands of its own, of which a person has to choose.
+    ``failed_tasks`` are those of the store that matter.  What is unknown has two commands of its
+    own, of which a person has to choose.
     """
-    failed = {task.id for task in store.failed() if task.routine in registry}
+    failed = {task.id for task in failed_tasks if task.routine in registry}
     late = late_tasks(registry, store)
     if failed:
         yield "scheduler execute --failed"

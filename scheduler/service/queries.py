@@ -124,10 +124,11 @@ class Answers:
                 tasks.sort(key=lambda task: task.root is not None and task.root != task.id)
             view[state.value] = self._views(tasks)
         stale = self._staleness.tasks(self.store, self.now())
-        failed = (task for task in self.store.failed() if name in (None, task.routine))
-        view["failed"] = self._views(failed)
+        failed = self.store.failed()
+        view["failed"] = self._views(task for task in failed if name in (None, task.routine))
         in_trouble = view["blocked"] or view["failed"]
-        view["commands"] = list(mending_commands(self.registry, self.store)) if in_trouble else []
+        commands = mending_commands(self.registry, self.store, failed) if in_trouble else ()
+        view["commands"] = list(commands)
         view["next"] = self._next(name)
         recent = self.store.recent_ends(_RECENT if name is None else 1000)
         ended = dict.fromkeys(task for task, _ in recent if name in (None, task.routine))
