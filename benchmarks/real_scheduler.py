@@ -26,6 +26,7 @@ class Folder:
     @classmethod
     def made(cls, path: Path, registry: str) -> "Folder":
         """Make a data folder with this registry, of which each job runs ``s.py``."""
+        path = path.resolve()
         path.mkdir(parents=True, exist_ok=True)
         (path / "registry.xml").write_text(registry)
         (path / "config.cfg").write_text("")

@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from heapq import heappop, heappush, merge
-from itertools import groupby, islice
+from itertools import islice
 
 from scheduler.engine.pauses import pause_over
 from scheduler.engine.states import TaskState
-from scheduler.engine.task import Pause, Task, TaskId
+from scheduler.engine.task import Pause, RoutineState, Task, TaskId
 from scheduler.errors import SchedulerError, as_word, quoted
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Routine
@@ -23,6 +22,7 @@ from scheduler.service.forecast import conditions_of, expected_views, limits_of
 from scheduler.service.grid import DEFAULT_COLUMNS, DEFAULT_ROWS, grid_view
 from scheduler.service.log_files import size_of
 from scheduler.service.outlook import Outlook
+from scheduler.service.planned import planned
 from scheduler.service.requests import backfill_of, executed, named_task
 from scheduler.service.reruns import Staleness, extent_of, is_done
 from scheduler.service.store.protocol import Fate, Reader
@@ -44,7 +44,6 @@ _NEXT_OF_ONE = 5  # of one routine
 _RECENT = 10  # ended attempts that it shows
 _DAY = timedelta(days=1)
 _FILTERS = ("state", "since", "until")  # of history
-_MOST_PLANNED = 200_000  # tasks that one plan may hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +144,9 @@ class Answers:
         view["counts"] = {state.value: count for state, count in self.store.counts().items()}
         if routine is not None:
             last = self.store.last_ended(routine.name)
-            view["routine"] = self._routine_view(routine, last, self.store.pauses())
+            view["routine"] = self._routine_view(
+                routine, last, self.store.pauses(), self.store.routine(routine.name)
+            )
         return view
 
     def routines(self, parameters: Parameters) -> View:
@@ -156,7 +157,11 @@ class Answers:
             raise SchedulerError(f"no routine has the tag {tag!r}")
         lasts = self.store.last_ended_of_all()
         pauses = self.store.pauses()
-        views = (self._routine_view(one, lasts.get(one.name), pauses) for one in routines)
+        states = {state.name: state for state in self.store.routines()}
+        views = (
+            self._routine_view(one, lasts.get(one.name), pauses, states.get(one.name))
+            for one in routines
+        )
         return {"routines": list(views)}
 
     def why(self, parameters: Parameters) -> View:
@@ -329,9 +334,14 @@ class Answers:
             pause = None
         return planned_view(self.registry, id, pause)
 
-    def _routine_view(self, routine: Routine, last: Task | None, pauses: Iterable[Pause]) -> View:
+    def _routine_view(
+        self,
+        routine: Routine,
+        last: Task | None,
+        pauses: Iterable[Pause],
+        state: RoutineState | None,
+    ) -> View:
         following = self.registry.triggers.next(routine.name, to_instant(self.now()))
-        state = self.store.routine(routine.name)
         return routine_view(
             routine,
             following=None if following is None else to_utc(following),
@@ -425,68 +435,6 @@ class Answers:
         if task is None:
             raise SchedulerError(f"routine {name!r} has not run yet: there is no log of it")
         return task
-
-
-def planned(
-    registry: Registry, start: datetime, end: datetime, names: Iterable[str] | None = None
-) -> Iterator[TaskId]:
-    """Yield the tasks to come, start <= instant < end, in the order in which they fall due.
-
-    At one instant, again and again the smallest name comes whose upstream tasks at that same
-    instant are all out.  Disabled routines have no tasks.
-
-    Raises:
-        SchedulerError: there are too many.
-    """
-    first = to_instant(start) + bool(start.microsecond)
-    last = to_instant(end) + bool(end.microsecond)
-    chosen = [registry[name] for name in (registry if names is None else names)]
-
-    def instants(name: str) -> Iterator[tuple[int, str]]:
-        return ((at, name) for at in registry.triggers.between(name, first, last))
-
-    streams = [instants(routine.name) for routine in chosen if routine.enabled]
-    count = 0
-    for at, group in groupby(merge(*streams), key=lambda pair: pair[0]):
-        for name in _in_order(registry, at, [name for _, name in group]):
-            count += 1
-            if count > _MOST_PLANNED:
-                raise SchedulerError(
-                    f"the window holds more than {_MOST_PLANNED} tasks: give a shorter one"
-                )
-            yield TaskId(name, to_utc(at), registry[name].zone)
-
-
-def _in_order(registry: Registry, at: int, names: list[str]) -> Iterator[str]:
-    """Yield the names of one instant, what is waited for first."""
-    if len(names) == 1:
-        yield names[0]
-        return
-    here = set(names)
-    open_upstreams: dict[str, int] = {}
-    downstreams: dict[str, list[str]] = {name: [] for name in names}
-    free: list[str] = []
-    for name in names:
-        routine = registry[name]
-        upstreams = dict.fromkeys(
-            dependency.name
-            for dependency in routine.dependencies
-            if dependency.name in here
-            and dependency.name != name
-            and registry.triggers.binds(routine, dependency, at, at)
-        )
-        open_upstreams[name] = len(upstreams)
-        for upstream in upstreams:
-            downstreams[upstream].append(name)
-        if not upstreams:
-            heappush(free, name)
-    while free:
-        name = heappop(free)
-        yield name
-        for downstream in downstreams[name]:
-            open_upstreams[downstream] -= 1
-            if not open_upstreams[downstream]:
-                heappush(free, downstream)
 
 
 def _state(text: str | None) -> TaskState | None:

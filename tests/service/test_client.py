@@ -48,6 +48,10 @@ def test_an_answer_is_read_to_its_end(listening: socket.socket) -> None:
     assert Client(answering(listening, GOOD + b"[42]")).get("status", routine="a b") == [42]
 
 
+def test_an_answer_without_its_length_ends_with_the_connection(listening: socket.socket) -> None:
+    assert Client(answering(listening, b"HTTP/1.0 200 OK\r\n\r\n[42]")).get("status") == [42]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -56,7 +60,7 @@ def test_an_answer_is_read_to_its_end(listening: socket.socket) -> None:
         GOOD + b"[4",
         GOOD + b"[42]]",
         GOOD + b"[42}",
-        b"HTTP/1.1 200 OK\r\n\r\n[42]",
+        b"HTTP/1.1 200 OK\r\n\r\n[4",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"HTTP/1.1 many\r\ncontent-length: 4\r\n\r\n[42]",
         b"HTTP/1.1 200 OK\r\ncontent-length: few\r\n\r\n[42]",

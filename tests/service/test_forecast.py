@@ -18,7 +18,7 @@ from scheduler.service.forecast import (
     expected_views,
     forecast,
 )
-from scheduler.service.queries import planned
+from scheduler.service.planned import planned
 from scheduler.service.store.memory import MemoryStore
 from scheduler.testing import Ends, simulate
 from tests.support.builders import at
