@@ -9,6 +9,7 @@ some minutes and 4 GB of disk, in the current folder.
 
 import argparse
 import os
+import resource
 import sqlite3
 import statistics
 import tempfile
@@ -24,7 +25,7 @@ from scheduler.service.clock import SystemClock
 ROUTINES = 1_000
 SIZES = (1_000, 100_000, 1_000_000)
 _HOUR = 3_600
-_REPEATS = 11
+_REPEATS = 21
 
 _NUMBERS = """
 WITH RECURSIVE
@@ -82,6 +83,7 @@ class Row(NamedTuple):
     start: float  # seconds until it serves
     resident: float  # MiB
     status: float  # milliseconds, the whole command; the median
+    status_processor: float  # milliseconds of processor time, of command and scheduler together
     status_down: float  # the same of a scheduler that does not run
     execute: float  # milliseconds for `execute TASK` of one that ended, the whole command
 
@@ -93,10 +95,10 @@ def main() -> None:
     sizes: list[int] = parser.parse_args().tasks
     with tempfile.TemporaryDirectory(dir=".", prefix="benchmark-") as folder:
         rows = [measured(Path(folder), size) for size in sizes]
-    headers = ["tasks", "MB", "start s", "MiB", "status ms", "status, down, ms", "execute ms"]
-    print(
-        tabulate(rows, headers, "github", floatfmt=("", ".0f", ".2f", ".1f", ".1f", ".1f", ".1f"))
-    )
+    headers = ["tasks", "MB", "start s", "MiB", "status ms", "status: processor ms"]
+    headers += ["status, down, ms", "execute ms"]
+    decimals = ("", ".0f", ".2f", ".1f", ".1f", ".1f", ".1f", ".1f")
+    print(tabulate(rows, headers, "github", floatfmt=decimals))
 
 
 def registry_text() -> str:
@@ -121,7 +123,9 @@ def measured(folder: Path, tasks: int) -> Row:
     name = ("--scheduler_name", NAME)
     down = [data.timed("status", *name) for _ in range(_REPEATS)]
     with data.scheduler() as running:
+        before = _children() + running.processor
         status = [data.timed("status", *name) for _ in range(_REPEATS)]
+        processor = (_children() + running.processor - before) / _REPEATS * 1e3
         resident = running.resident
         ended = newest_tasks(database)
         execute = [data.timed("execute", task, *name) for task in ended]
@@ -129,8 +133,21 @@ def measured(folder: Path, tasks: int) -> Row:
         if found.is_file():
             found.unlink()
     return Row(
-        tasks, megabytes, running.seconds, resident, median(status), median(down), median(execute)
+        tasks,
+        megabytes,
+        running.seconds,
+        resident,
+        median(status),
+        processor,
+        median(down),
+        median(execute),
     )
+
+
+def _children() -> float:
+    """Return the seconds of processor time that commands have taken so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def write_history(path: Path, tasks: int) -> None:

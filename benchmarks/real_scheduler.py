@@ -87,10 +87,12 @@ class Running:
 
     def processor_over(self, seconds: float) -> float:
         """Return the seconds of processor time that it takes in a span of time."""
-        before = self._processor()
+        before = self.processor
         time.sleep(seconds)
-        return self._processor() - before
+        return self.processor - before
 
-    def _processor(self) -> float:
+    @property
+    def processor(self) -> float:
+        """Return the seconds of processor time that it has taken so far."""
         times = self.process.cpu_times()
         return float(times.user + times.system)

@@ -115,7 +115,8 @@ class Answers:
         """Return what runs, is blocked, failed, waits and comes next; all, or of one routine."""
         name = parameters.get("routine")
         routine = self._known(name) if name else None
-        live = [task for task in self.store.live() if name in (None, task.routine)]
+        all_live = self.store.live()
+        live = [task for task in all_live if name in (None, task.routine)]
         view: View = {"scheduler": self._scheduler_view()}
         for state in (TaskState.RUNNING, TaskState.BLOCKED, TaskState.READY, TaskState.WAITING):
             tasks = [task for task in live if task.state is state]
@@ -126,8 +127,8 @@ class Answers:
         failed = self.store.failed()
         view["failed"] = self._views(task for task in failed if name in (None, task.routine))
         in_trouble = view["blocked"] or view["failed"]
-        commands = mending_commands(self.registry, self.store, failed) if in_trouble else ()
-        view["commands"] = list(commands)
+        commands = mending_commands(self.registry, self.store, live=all_live, failed=failed)
+        view["commands"] = list(commands) if in_trouble else []
         view["next"] = self._next(name)
         recent = self.store.recent_ends(_RECENT if name is None else 1000)
         ended = dict.fromkeys(task for task, _ in recent if name in (None, task.routine))

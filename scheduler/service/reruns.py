@@ -132,20 +132,21 @@ class Staleness:
         harmless: set[tuple[TaskId, int]] = set()
         found: dict[TaskId, TaskId] = {}
         for key in store.redone():
-            if key in known or self._is_harmless(store, key[0], now, found):
+            if key in known or self._is_harmless(store, key, now, found):
                 harmless.add(key)
         self._harmless = harmless
         return {id: found[id] for id in _in_order(registry, found)}
 
     def _is_harmless(
-        self, store: Reader, id: TaskId, now: datetime, found: dict[TaskId, TaskId]
+        self, store: Reader, key: tuple[TaskId, int], now: datetime, found: dict[TaskId, TaskId]
     ) -> bool:
         """Look for what rests on an older attempt of a task; return whether nothing ever will."""
+        id, number = key
         routine = self._registry.get(id.routine)
         if routine is None or not (routine.dependents or _waits_for_itself(routine)):
             return True
         redone = store.task(id)
-        if redone is None:
+        if redone is None or not any(attempt.number == number for attempt in _successes(redone)):
             return True
         is_harmless = True
         for waiting in _resting_on(self._registry, redone, now):
@@ -180,12 +181,16 @@ def to_refresh(registry: Registry, store: Reader, now: datetime) -> tuple[TaskId
     return _in_order(registry, dict.fromkeys([*stale, *succeeded]))
 
 
-def late_tasks(registry: Registry, store: Reader) -> tuple[TaskId, ...]:
+def late_tasks(
+    registry: Registry, store: Reader, live: Iterable[Task] | None = None
+) -> tuple[TaskId, ...]:
     """Return the tasks that were skipped because it was too late, and that something is blocked by.
 
-    So is what such a task waited for itself, if it was skipped for that reason too.
+    So is what such a task waited for itself, if it was skipped for that reason too.  ``live`` are
+    the store's live tasks, where they are at hand.
     """
-    roots = (task.root for task in store.live() if task.state is TaskState.BLOCKED)
+    live = store.live() if live is None else live
+    roots = (task.root for task in live if task.state is TaskState.BLOCKED)
     reached = [root for root in dict.fromkeys(roots) if root is not None]
     found: dict[TaskId, None] = {}
     for id in reached:  # grows while it is walked
@@ -283,8 +288,11 @@ def _followed(store: Reader, id: TaskId) -> TaskId:
 
 
 def _last_success(task: Task) -> Attempt | None:
-    good = (one for one in task.attempts if one.outcome is Outcome.EXITED and one.code == 0)
-    return max(good, key=lambda one: one.number, default=None)
+    return max(_successes(task), key=lambda one: one.number, default=None)
+
+
+def _successes(task: Task) -> Iterator[Attempt]:
+    return (one for one in task.attempts if one.outcome is Outcome.EXITED and one.code == 0)
 
 
 def _is_bound(registry: Registry, id: TaskId) -> bool:

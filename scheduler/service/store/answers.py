@@ -138,7 +138,7 @@ class SqlAnswers(ABC):
         )
 
     def redone(self, limit: int = 1000) -> tuple[tuple[TaskId, int], ...]:
-        """Return the further attempts that succeeded, what ended last first."""
+        """Return the further attempts that ended, what ended last first."""
         rows = self._rows("redone", limit)
         return tuple(
             (TaskId(routine, to_utc(instant)), number) for routine, instant, number in rows

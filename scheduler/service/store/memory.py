@@ -18,7 +18,6 @@ from scheduler.engine.commands import (
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import (
     Attempt,
-    Outcome,
     Pause,
     PauseScope,
     RoutineState,
@@ -191,11 +190,11 @@ class MemoryStore:
         return tuple((task, attempt) for _, task, attempt in ends[:limit])
 
     def redone(self, limit: int = 1000) -> tuple[tuple[TaskId, int], ...]:
-        """Return the further attempts that succeeded, what ended last first."""
+        """Return the further attempts that ended, what ended last first."""
         further = (
             (task.id, attempt.number)
             for task, attempt in self.recent_ends(len(self._tasks) * 1000)
-            if attempt.number > 1 and attempt.outcome is Outcome.EXITED and attempt.code == 0
+            if attempt.number > 1
         )
         return tuple(islice(further, limit))
 

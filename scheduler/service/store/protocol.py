@@ -130,7 +130,7 @@ class Reader(Protocol):
         ...
 
     def redone(self, limit: int = 1000) -> tuple[tuple[TaskId, int], ...]:
-        """Return the further attempts that succeeded, by task and number, what ended last first.
+        """Return the further attempts that ended, by task and number, what ended last first.
 
         At most the newest ``limit``; the ids do not know their zones.
         """
