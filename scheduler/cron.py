@@ -53,7 +53,7 @@ class Schedule:
         SchedulerError: the expression or the zone is wrong, or its dates never come.
     """
 
-    __slots__ = ("_days", "_fields", "_times", "expression", "zone")
+    __slots__ = ("_ahead", "_behind", "_days", "_fields", "_times", "expression", "zone")
 
     def __init__(self, expression: str, timezone: str | ZoneInfo | Zone = "UTC") -> None:
         self._fields = parse(expression)
@@ -61,6 +61,10 @@ class Schedule:
         self.zone: Zone = zone_of(timezone)
         self._times = _times_of_day(self._fields.minutes, self._fields.hours)
         self._days = _month_days(self._fields.days)
+        # The last answers, the newest first: thousands of routines may share a schedule, and each
+        # is asked for about the same moment.
+        self._ahead: tuple[tuple[int, int | None], ...] = ()  # (after, found)
+        self._behind: tuple[tuple[int, int | None], ...] = ()  # (limit, found)
         if not self._days.come_in(self._fields.months):
             raise SchedulerError(f"schedule {shown(self.expression)}: its dates never come")
 
@@ -105,6 +109,14 @@ class Schedule:
 
     def next_instant(self, after: int) -> int | None:
         """Return the first instant strictly later than ``after``, or None."""
+        for asked, found in self._ahead:
+            if asked <= after and (found is None or after < found):
+                return found
+        found = self._next_instant(after)
+        self._ahead = ((after, found), *self._ahead[:1])
+        return found
+
+    def _next_instant(self, after: int) -> int | None:
         since = max(after + 1, FIRST)
         if since > LAST:
             return None
@@ -123,6 +135,14 @@ class Schedule:
 
     def previous_instant(self, limit: int) -> int | None:
         """Return the last instant not later than ``limit``, or None."""
+        for asked, found in self._behind:
+            if limit <= asked and (found is None or found <= limit):
+                return found
+        found = self._previous_instant(limit)
+        self._behind = ((limit, found), *self._behind[:1])
+        return found
+
+    def _previous_instant(self, limit: int) -> int | None:
         until = min(limit, LAST)
         if until < FIRST:
             return None

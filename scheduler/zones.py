@@ -269,7 +269,7 @@ def since_epoch(moment: datetime) -> timedelta:
     Raises:
         SchedulerError: the datetime is naive.
     """
-    if moment.utcoffset() is None:
+    if moment.tzinfo is not UTC and moment.utcoffset() is None:
         raise SchedulerError(f"{moment.isoformat()} has no time zone: give an aware datetime")
     # Not astimezone(): that overflows near the years 1 and 9999.
     return moment - EPOCH

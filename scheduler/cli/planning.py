@@ -130,8 +130,7 @@ def _plan_of_scheduler(arguments: Namespace, routine: str | None) -> _Plan:
 def _plan_of_file(arguments: Namespace, routine: str | None, at: datetime) -> _Plan:
     """Return the plan of a registry file by itself: no scheduler need ever have run it."""
     from scheduler.registry.task_id import parse_moment
-    from scheduler.service.forecast import expected_views
-    from scheduler.service.queries import planned
+    from scheduler.service.planned import planned
     from scheduler.service.registry_files import load_registry
     from scheduler.service.views import planned_view
 
@@ -147,8 +146,16 @@ def _plan_of_file(arguments: Namespace, routine: str | None, at: datetime) -> _P
     views = [planned_view(registry, id) for id in ids]
     assumed = _assumed(arguments)
     if assumed is not None or _wants_expected(arguments):
-        conditions = _conditions(folder, registry)
-        expected = expected_views(registry, ids, (start, end), assumed, conditions)
+        from scheduler.service.forecast import expected_views  # slow to import: it has the engine
+
+        expected = expected_views(
+            registry,
+            ids,
+            (start, end),
+            assumed,
+            lambda part: _conditions(folder, part),
+            routine,
+        )
         views = [{**view, **more} for view, more in zip(views, expected, strict=True)]
     return _Plan(
         tasks=[cast("PlannedView", view) for view in views],

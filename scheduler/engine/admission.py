@@ -6,8 +6,9 @@ overlap has one task under way at most, a pool as many slots taken as it has.  W
 at most one slot a core, so that an outage ends gently.
 
 Each routine has a queue of its own, of which only the head stands in the common one: a backlog
-of a hundred thousand tasks costs no more than a short one.  There is a common queue for each pool,
-so that who lacks a pool's slots holds up nobody else.
+of a hundred thousand tasks costs no more than a short one.  There is a common queue for each number
+of slots of each pool, so that who lacks them holds up nobody else, and ten thousand who lack them
+cost no more than one.
 """
 
 from dataclasses import dataclass, field
@@ -40,8 +41,8 @@ class Limits:
 
 #: (priority, the highest first; lane; place; routine)
 Head = tuple[int, Lane, datetime, str]
-#: which heads compete: those of one pool, late or not
-Group = tuple[str, bool]
+#: which heads compete: those that want so many slots of one pool, late or not
+Group = tuple[str, int, bool]
 _Item = tuple[int, datetime, datetime, int, TaskId]
 
 
@@ -55,7 +56,6 @@ class Queue:
     )
     _heads: dict[str, tuple[Group, Head]] = field(default_factory=dict[str, tuple[Group, Head]])
     _common: dict[Group, list[Head]] = field(default_factory=dict[Group, list[Head]])
-    _lacking: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
     _issued: int = 0
 
     def push(self, board: Board, id: TaskId, lane: Lane, place: datetime) -> None:
@@ -90,7 +90,8 @@ class Queue:
             self._heads.pop(name, None)
             return
         _, lane, place = self._tickets[id]
-        group = (routine.pool or "", lane is Lane.LATE)
+        wanted = routine.pool_slots if routine.pool is not None else 0
+        group = (routine.pool or "", wanted, lane is Lane.LATE)
         head = (-routine.priority, lane, place, name)
         if self._heads.get(name) != (group, head):
             self._heads[name] = (group, head)
@@ -100,24 +101,16 @@ class Queue:
         """Take the routine out of the common queue, until it is offered again."""
         self._heads.pop(name, None)
 
-    def withhold_for(self, pool: str, name: str) -> None:
-        """Take the routine out until slots of a pool come free."""
-        self.withhold(name)
-        self._lacking.setdefault(pool, {})[name] = None
-
-    def offer_pool(self, board: Board, pool: str) -> None:
-        """Offer the routines again that lacked slots of the pool."""
-        for name in self._lacking.pop(pool, {}):
-            self.offer(board, name)
-
-    def head(self, *, with_late: bool) -> Head | None:
-        """Return what stands first in the common queue."""
+    def head(self, board: Board, *, with_late: bool) -> Head | None:
+        """Return what stands first of all that has the slots of its pool."""
         best: Head | None = None
         for group, heap in self._common.items():
             while heap and self._heads.get(heap[0][3]) != (group, heap[0]):
                 heappop(heap)
-            _, is_late = group
-            if heap and (with_late or not is_late) and (best is None or heap[0] < best):
+            pool, wanted, is_late = group
+            if not heap or (is_late and not with_late) or (best is not None and best < heap[0]):
+                continue
+            if not pool or _has_slots(board, pool, wanted):
                 best = heap[0]
         return best
 
@@ -135,9 +128,6 @@ def enqueue(board: Board, queue: Queue) -> None:
     for name in board.freed:
         queue.offer(board, name)
     board.freed.clear()
-    for pool in board.freed_pools:
-        queue.offer_pool(board, pool)
-    board.freed_pools.clear()
     for id in board.made_unready:
         queue.drop(board, id)
     board.made_unready.clear()
@@ -160,7 +150,7 @@ def lane_of(board: Board, entry: Entry) -> Lane:
 def admitted(board: Board, queue: Queue, limits: Limits) -> TaskId | None:
     """Return the next task that may start now, taken out of the queue; None if there is none."""
     while board.running_count < limits.max_running:
-        head = queue.head(with_late=board.running_late < limits.late)
+        head = queue.head(board, with_late=board.running_late < limits.late)
         if head is None:
             return None
         _, lane, _, name = head
@@ -172,9 +162,6 @@ def admitted(board: Board, queue: Queue, limits: Limits) -> TaskId | None:
             continue
         if routine.overlap is Overlap.NO and _is_held(board, id):
             queue.withhold(name)  # offered again when that one ends
-            continue
-        if routine.pool is not None and not _has_slots(board, routine.pool, routine.pool_slots):
-            queue.withhold_for(routine.pool, name)
             continue
         queue.drop(board, id)
         entry.is_late = lane is Lane.LATE

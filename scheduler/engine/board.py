@@ -232,7 +232,6 @@ class Board:
         self.timers: list[tuple[datetime, TimerTurn, int, Timer]] = []  # a heap
         self.waits: list[tuple[datetime, TimerTurn, int, Timer]] = []  # the same, of wait_until
         self._timers_set = 0
-        self.freed_pools: dict[str, None] = {}  # pools of which slots came free
         self.freed: dict[str, None] = {}  # routines of which an attempt ended
         # upstream routine -> instant -> downstream routine -> links
         self.waiters: dict[str, dict[datetime, dict[str, dict[Link, None]]]] = {}
@@ -582,7 +581,6 @@ class Board:
             self.running_late -= entry.is_late
             if entry.pool is not None:
                 self.pool_used[entry.pool] -= entry.pool_slots
-                self.freed_pools[entry.pool] = None
         if entry.holds_overlap:
             self.holding[task.routine].pop(task.id)
             if not self.holding[task.routine]:

@@ -7,7 +7,7 @@ instants at once: those are skipped in one record.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -142,7 +142,7 @@ def _unbroken(
         yield part
 
 
-def cover(board: Board, name: str, changed: Iterable[TaskId], at: datetime) -> None:
+def cover(board: Board, name: str, changed: Collection[TaskId], at: datetime) -> None:
     """Apply the backlog rule of a routine that keeps the latest to what changed."""
     for id in sorted(changed, key=lambda one: one.instant, reverse=True):
         entry = board.live.get(id)
@@ -152,7 +152,7 @@ def cover(board: Board, name: str, changed: Iterable[TaskId], at: datetime) -> N
         if newer is not None:
             _give_way(board, entry, newer, at)
         else:
-            for older in list(_covered_by(board, entry)):
+            for older in list(_covered_by(board, entry, changed)):
                 _give_way(board, older, entry, at)
 
 
@@ -185,23 +185,43 @@ def _cover_of(board: Board, entry: Entry) -> Entry | None:
     return found
 
 
-def _covered_by(board: Board, entry: Entry) -> Iterator[Entry]:
+def _covered_by(board: Board, entry: Entry, changed: Container[TaskId]) -> Iterator[Entry]:
     """Yield the older unstarted tasks that this one may run in place of."""
     name, instant = entry.task.routine, entry.task.instant
-    is_newest = board.unstarted[name][-1] == instant
-    if not entry.outstanding or is_newest:
+    if not entry.outstanding:
         for older in board.unstarted[name]:
             if older >= instant:
                 break
-            other = board.live[TaskId(name, older)]
-            if other.outstanding >= entry.outstanding or (is_newest and other.is_stuck):
-                yield other
+            yield board.live[TaskId(name, older)]
         return
-    target = next(iter(entry.outstanding))
-    for other in board.sharing(entry, target):
-        if other.keeps_its_turn and other.task.instant < instant:
-            if other.outstanding >= entry.outstanding:
-                yield other
+    found = {
+        other.task.instant: other
+        for other in board.sharing(entry, next(iter(entry.outstanding)))
+        if other.keeps_its_turn
+        and other.task.instant < instant
+        and other.outstanding >= entry.outstanding
+    }
+    if board.unstarted[name][-1] == instant:
+        found.update(_blocked_behind(board, name, changed))
+    for older in sorted(found):
+        yield found[older]
+
+
+def _blocked_behind(
+    board: Board, name: str, changed: Container[TaskId]
+) -> Iterator[tuple[datetime, Entry]]:
+    """Yield the blocked tasks behind the newest unstarted one of a routine.
+
+    Before what changed now only the newest could be one, for it would have covered any other: so
+    there is none behind the first that has not changed.
+    """
+    instants = board.unstarted[name]
+    for index in range(len(instants) - 2, -1, -1):
+        entry = board.live[TaskId(name, instants[index])]
+        if entry.is_stuck:
+            yield instants[index], entry
+        elif entry.task.id not in changed:
+            return
 
 
 def settle_routine(board: Board, name: str, at: datetime) -> None:

@@ -15,7 +15,7 @@ from scheduler.engine.pauses import in_words
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Origin, SkippedRun, Task, TaskId
 from scheduler.registry.registry import Registry
-from scheduler.registry.routine import Backlog, InstantKind, On, Otherwise
+from scheduler.registry.routine import Backlog, Dependency, InstantKind, On, Otherwise
 from scheduler.zones import to_instant, to_utc
 
 WAITS_FOR_SLOT = "waits for a slot"
@@ -213,14 +213,36 @@ def unknown_tasks(board: Board) -> tuple[TaskId, ...]:
             if standing.kind == LOST and _fate(board, standing.target) is None:
                 found[standing.target] = None
     after = to_instant(board.planned_until)
+    firsts: dict[str, int | None] = {}
     for name, routine in board.registry.items():
-        following = board.registry.triggers.next(name, after) if routine.enabled else None
-        if following is None or not routine.dependencies:
+        if not routine.enabled or all(
+            _is_settled(board, dependency, after, firsts) for dependency in routine.dependencies
+        ):
+            continue
+        following = board.registry.triggers.next(name, after)
+        if following is None:
             continue
         for need in needs_of(board.registry, TaskId(name, to_utc(following), routine.zone)):
             if _is_unknown(board, need):
                 found[need.task] = None
     return tuple(found)
+
+
+def _is_settled(
+    board: Board, dependency: Dependency, after: int, firsts: dict[str, int | None]
+) -> bool:
+    """Return whether nothing that is still to come waits for an unknown task by a dependency.
+
+    Once the upstream has triggered there is a newer one to wait for; but `all` reaches back.
+    """
+    name = dependency.name
+    state = board.routines.get(name)
+    if state is None or dependency.instant is InstantKind.ALL:
+        return state is None
+    if name not in firsts:
+        firsts[name] = board.registry.triggers.next(name, to_instant(state.known_since))
+    first = firsts[name]
+    return first is not None and first <= after
 
 
 def _is_unknown(board: Board, need: Need) -> bool:

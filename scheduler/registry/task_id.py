@@ -8,6 +8,7 @@ task waits for is the registry's answer (ADR 0001).
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from scheduler.errors import SchedulerError
 from scheduler.zones import DAY, EPOCH_ORDINAL, Zone, to_instant, to_utc, zone_named
@@ -46,6 +47,8 @@ class TaskId:
         return self.instant.astimezone(zone_named(self.zone).info)
 
 
+# The tasks of a plan, or of a page, are of few moments: each is asked for again and again.
+@lru_cache(maxsize=4096)
 def wall_text(instant: datetime, zone: str) -> str:
     """Return the wall time of an instant, with its offset only where that is needed to tell it."""
     known = zone_named(zone)

@@ -137,10 +137,13 @@ class Triggers:
         if start >= end:
             return
         last = rounds.zone.day_of(end - 1)
+        fruitless = 0
         for day in self._days_ahead(rounds, rounds.zone.day_of(start)):
-            if day > last:
+            if day > last or fruitless == _FRUITLESS_DAYS:
                 return
-            for instant in self._instants_of_day(rounds, day):
+            instants = self._instants_of_day(rounds, day)
+            fruitless = 0 if instants else fruitless + 1
+            for instant in instants:
                 if start <= instant < end:
                     yield instant
 

@@ -3,7 +3,7 @@
 Read from what the engine recorded, and from the registry for what is yet to come.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -52,19 +52,22 @@ def resume_command(pause: Pause) -> str:
     return f"scheduler resume {scope.get(pause.scope, as_word(pause.name))}"
 
 
-def mending_commands(registry: Registry, store: Reader) -> Iterator[str]:
+def mending_commands(
+    registry: Registry, store: Reader, *, live: Sequence[Task], failed: Iterable[Task]
+) -> Iterator[str]:
     """Yield the commands that let all go on that has failed or is blocked, the first one first.
 
-    What is unknown has two commands of its own, of which a person has to choose.
+    ``live`` and ``failed`` are the store's tasks, the failed ones those that matter.  What is
+    unknown has two commands of its own, of which a person has to choose.
     """
-    failed = {task.id for task in store.failed() if task.routine in registry}
-    late = late_tasks(registry, store)
-    if failed:
+    known = {task.id for task in failed if task.routine in registry}
+    late = late_tasks(registry, store, live)
+    if known:
         yield "scheduler execute --failed"
     if late:
         yield "scheduler execute --late"
-    mended = failed.union(late)
-    roots = (task.root for task in store.live() if task.state is TaskState.BLOCKED)
+    mended = known.union(late)
+    roots = (task.root for task in live if task.state is TaskState.BLOCKED)
     others = (
         root
         for root in dict.fromkeys(roots)

@@ -7,7 +7,7 @@ routine fails, or that the scheduler is down.
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from statistics import median
@@ -86,12 +86,14 @@ def expected_views(
     ids: Sequence[TaskId],
     window: tuple[datetime, datetime],
     assumed: str | None,
-    conditions: Conditions,
+    conditions: Callable[[Registry], Conditions],
+    routine: str | None = None,
 ) -> list[View]:
     """Return what a plan says of each task besides: what is expected of it.
 
     ``assumed`` are texts with commas between them.  Without any, a window that is too long leaves
-    all open.
+    all open.  ``routine``: all of the tasks are its own, and only it is run ahead, with what it
+    waits for.
 
     Raises:
         SchedulerError: what is assumed makes no sense, or the window is too long.
@@ -99,13 +101,30 @@ def expected_views(
     start, end = window
     texts = [] if assumed is None else assumed.split(",")
     assumptions = assumptions_of(texts, registry, start, end)
+    part = registry if routine is None else resting_on(registry, routine)
     try:
-        found = forecast(registry, ids, start, end, conditions=conditions, assumptions=assumptions)
+        if len(ids) > _MOST_STEPS:
+            raise _too_much()
+        given = conditions(part)
+        found = forecast(part, ids, start, end, conditions=given, assumptions=assumptions)
     except TooMuchError:
         if texts:
             raise
         found = {}
     return [_expected_view(found.get(id), id.zone) for id in ids]
+
+
+def resting_on(registry: Registry, name: str) -> Registry:
+    """Return the registry of a routine and of all that it waits for, also through others."""
+    reached = {name: None}
+    stack = [name]
+    while stack:
+        for upstream in registry[stack.pop()].upstreams:
+            if upstream not in reached:
+                reached[upstream] = None
+                stack.append(upstream)
+    routines = [registry[one] for one in registry if one in reached]
+    return Registry(routines, timezone=registry.timezone, pools=registry.pools)
 
 
 def _expected_view(expected: Expected | None, zone: str) -> View:
@@ -197,8 +216,6 @@ def forecast(
     Raises:
         TooMuchError: the window is too long to be run ahead.
     """
-    if len(ids) > _MOST_STEPS:
-        raise _too_much()
     first = to_utc(to_instant(start) + bool(start.microsecond))
     simulator = Simulator(
         registry=registry,

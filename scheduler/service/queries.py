@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from heapq import heappop, heappush, merge, nsmallest
-from itertools import groupby, islice
+from itertools import islice
 
 from scheduler.engine.pauses import pause_over
 from scheduler.engine.states import TaskState
-from scheduler.engine.task import Pause, Task, TaskId
+from scheduler.engine.task import Pause, RoutineState, Task, TaskId
 from scheduler.errors import SchedulerError, as_word, quoted
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Routine
@@ -22,8 +21,10 @@ from scheduler.service.explain import Explainer, mending_commands
 from scheduler.service.forecast import conditions_of, expected_views, limits_of
 from scheduler.service.grid import DEFAULT_COLUMNS, DEFAULT_ROWS, grid_view
 from scheduler.service.log_files import size_of
+from scheduler.service.outlook import Outlook
+from scheduler.service.planned import planned
 from scheduler.service.requests import backfill_of, executed, named_task
-from scheduler.service.reruns import extent_of, is_done, stale_tasks
+from scheduler.service.reruns import Staleness, extent_of, is_done
 from scheduler.service.store.protocol import Fate, Reader
 from scheduler.service.views import (
     LogOf,
@@ -43,7 +44,6 @@ _NEXT_OF_ONE = 5  # of one routine
 _RECENT = 10  # ended attempts that it shows
 _DAY = timedelta(days=1)
 _FILTERS = ("state", "since", "until")  # of history
-_MOST_PLANNED = 200_000  # tasks that one plan may hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +73,16 @@ class Answers:
     now: Callable[[], datetime]
     is_stopping: Callable[[], bool] = lambda: False
     notices: Callable[[], tuple[str, ...]] = lambda: ()  # those that come and go
-    _settled: set[str] = field(default_factory=set[str])  # upstreams that are unknown no more
+    _outlook: Outlook = field(init=False)
+    _staleness: Staleness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._outlook, self._staleness = Outlook(self.registry), Staleness(self.registry)
 
     def adopt(self, registry: Registry, notices: tuple[str, ...]) -> None:
         """Answer from another registry from now on."""
         self.registry = registry
-        self._settled = set()
+        self._outlook, self._staleness = Outlook(registry), Staleness(registry)
         self.identity = replace(self.identity, notices=notices)
 
     def by_verb(self) -> dict[str, Callable[[Parameters], object]]:
@@ -111,18 +115,20 @@ class Answers:
         """Return what runs, is blocked, failed, waits and comes next; all, or of one routine."""
         name = parameters.get("routine")
         routine = self._known(name) if name else None
-        live = [task for task in self.store.live() if name in (None, task.routine)]
+        all_live = self.store.live()
+        live = [task for task in all_live if name in (None, task.routine)]
         view: View = {"scheduler": self._scheduler_view()}
         for state in (TaskState.RUNNING, TaskState.BLOCKED, TaskState.READY, TaskState.WAITING):
             tasks = [task for task in live if task.state is state]
             if state is TaskState.BLOCKED:
                 tasks.sort(key=lambda task: task.root is not None and task.root != task.id)
             view[state.value] = self._views(tasks)
-        stale = stale_tasks(self.registry, self.store, self.now())
-        failed = (task for task in self.store.failed() if name in (None, task.routine))
-        view["failed"] = self._views(failed)
+        stale = self._staleness.tasks(self.store, self.now())
+        failed = self.store.failed()
+        view["failed"] = self._views(task for task in failed if name in (None, task.routine))
         in_trouble = view["blocked"] or view["failed"]
-        view["commands"] = list(mending_commands(self.registry, self.store)) if in_trouble else []
+        commands = mending_commands(self.registry, self.store, live=all_live, failed=failed)
+        view["commands"] = list(commands) if in_trouble else []
         view["next"] = self._next(name)
         recent = self.store.recent_ends(_RECENT if name is None else 1000)
         ended = dict.fromkeys(task for task, _ in recent if name in (None, task.routine))
@@ -133,11 +139,15 @@ class Answers:
             for pause in self.store.pauses()
             if routine is None or pause_over([pause], routine) is not None
         ]
-        view["unknown"] = [str(id) for id in self._unknown(live)]
+        view["unknown"] = [
+            str(id) for id in self._outlook.unknown(self.store, live, to_instant(self.now()))
+        ]
         view["counts"] = {state.value: count for state, count in self.store.counts().items()}
         if routine is not None:
             last = self.store.last_ended(routine.name)
-            view["routine"] = self._routine_view(routine, last, self.store.pauses())
+            view["routine"] = self._routine_view(
+                routine, last, self.store.pauses(), self.store.routine(routine.name)
+            )
         return view
 
     def routines(self, parameters: Parameters) -> View:
@@ -148,7 +158,11 @@ class Answers:
             raise SchedulerError(f"no routine has the tag {tag!r}")
         lasts = self.store.last_ended_of_all()
         pauses = self.store.pauses()
-        views = (self._routine_view(one, lasts.get(one.name), pauses) for one in routines)
+        states = {state.name: state for state in self.store.routines()}
+        views = (
+            self._routine_view(one, lasts.get(one.name), pauses, states.get(one.name))
+            for one in routines
+        )
         return {"routines": list(views)}
 
     def why(self, parameters: Parameters) -> View:
@@ -183,7 +197,7 @@ class Answers:
             if task is None and run is None:
                 raise SchedulerError(f"there is no record of {id}")
             if task is not None:
-                stale = stale_tasks(self.registry, self.store, self.now())
+                stale = self._staleness.tasks(self.store, self.now())
                 return {"fates": [task_view(task, self.log_of, stale=stale.get(id))]}
             return {"fates": [run_view(run)] if run is not None else []}
         name = parameters.get("routine")
@@ -196,7 +210,7 @@ class Answers:
             until=self._moment(parameters, "until"),
             limit=int(parameters.get("limit", "50")),
         )
-        stale = stale_tasks(self.registry, self.store, self.now())
+        stale = self._staleness.tasks(self.store, self.now())
         return {"fates": [self._fate_view(fate, stale) for fate in fates]}
 
     def _fate_view(self, fate: Fate, stale: Mapping[TaskId, TaskId]) -> View:
@@ -218,9 +232,14 @@ class Answers:
         views = [self._planned_view(id, pauses) for id in ids]
         if "if" in parameters or "expected" in parameters:
             limits = limits_of(self.identity.max_running)
-            conditions = conditions_of(self.store, self.registry, limits)
-            assumed = parameters.get("if")
-            expected = expected_views(self.registry, ids, (start, end), assumed, conditions)
+            expected = expected_views(
+                self.registry,
+                ids,
+                (start, end),
+                parameters.get("if"),
+                lambda part: conditions_of(self.store, part, limits),
+                parameters.get("routine"),
+            )
             views = [{**view, **more} for view, more in zip(views, expected, strict=True)]
         return views
 
@@ -316,9 +335,14 @@ class Answers:
             pause = None
         return planned_view(self.registry, id, pause)
 
-    def _routine_view(self, routine: Routine, last: Task | None, pauses: Iterable[Pause]) -> View:
+    def _routine_view(
+        self,
+        routine: Routine,
+        last: Task | None,
+        pauses: Iterable[Pause],
+        state: RoutineState | None,
+    ) -> View:
         following = self.registry.triggers.next(routine.name, to_instant(self.now()))
-        state = self.store.routine(routine.name)
         return routine_view(
             routine,
             following=None if following is None else to_utc(following),
@@ -333,20 +357,19 @@ class Answers:
         # What a person had run, or cancelled, before its time does not come any more.
         gone = {*self.store.ahead(), *(task.id for task in self.store.early(now))}
         pauses = self.store.pauses()
-        names = self.registry if name is None else [name] if name in self.registry else []
-        each = 1 if name is None else _NEXT_OF_ONE
-        coming = (
-            found
-            for one in names
-            if self.registry[one].enabled
-            for found in islice(self._coming(one, to_instant(now), gone), each)
-        )
+        at = to_instant(now)
+        if name is None:
+            coming = self._outlook.coming(at, gone, _NEXT)
+        else:
+            coming = list(islice(self._coming(name, at, gone), _NEXT_OF_ONE))
         return [
             self._planned_view(TaskId(one, to_utc(at), self.registry[one].zone), pauses)
-            for at, one in nsmallest(_NEXT, coming)
+            for at, one in coming
         ]
 
     def _coming(self, name: str, after: int, gone: Collection[TaskId]) -> Iterator[tuple[int, str]]:
+        if name not in self.registry or not self.registry[name].enabled:
+            return
         following = self.registry.triggers.next(name, after)
         while following is not None:
             if not gone or TaskId(name, to_utc(following)) not in gone:
@@ -355,41 +378,7 @@ class Answers:
 
     def unknown(self) -> list[TaskId]:
         """Return the unknown tasks that something waits for."""
-        return self._unknown(self.store.live())
-
-    def _unknown(self, live: Iterable[Task]) -> list[TaskId]:
-        """Return the unknown tasks that a task waits for, now or at its routine's next instant."""
-        found = {task.root: None for task in live if task.root and self._is_unknown(task.root)}
-        now = to_instant(self.now())
-        for name in self.registry:
-            if name in self._settled or not self.registry[name].dependents:
-                continue
-            state = self.store.routine(name)
-            if state is None or state.assumed is not None:
-                continue
-            # Once it has triggered twice since it is known, nothing is bound to older tasks.
-            first = self.registry.triggers.next(name, to_instant(state.known_since))
-            second = None if first is None else self.registry.triggers.next(name, first)
-            if second is not None and second <= now:
-                self._settled.add(name)
-                continue
-            for downstream in self.registry[name].dependents:
-                found.update(dict.fromkeys(self._unknown_of(downstream, name, now)))
-        return list(found)
-
-    def _unknown_of(self, downstream: str, upstream: str, now: int) -> Iterator[TaskId]:
-        following = self.registry.triggers.next(downstream, now)
-        if following is None or not self.registry[downstream].enabled:
-            return
-        for id in self.registry.waits_for(downstream, to_utc(following)):
-            if id.routine == upstream and self._is_unknown(id):
-                yield id
-
-    def _is_unknown(self, id: TaskId) -> bool:
-        state = self.store.routine(id.routine)
-        if state is None or state.assumed is not None or id.instant > state.known_since:
-            return False
-        return self.store.task(id) is None and self.store.run_of(id) is None
+        return self._outlook.unknown(self.store, self.store.live(), to_instant(self.now()))
 
     def _known(self, name: str) -> Routine | None:
         """Return a routine; None if it has left the registry but has a history."""
@@ -447,66 +436,6 @@ class Answers:
         if task is None:
             raise SchedulerError(f"routine {name!r} has not run yet: there is no log of it")
         return task
-
-
-def planned(
-    registry: Registry, start: datetime, end: datetime, names: Iterable[str] | None = None
-) -> Iterator[TaskId]:
-    """Yield the tasks to come, start <= instant < end, in the order in which they fall due.
-
-    At one instant, again and again the smallest name comes whose upstream tasks at that same
-    instant are all out.  Disabled routines have no tasks.
-
-    Raises:
-        SchedulerError: there are too many.
-    """
-    first = to_instant(start) + bool(start.microsecond)
-    last = to_instant(end) + bool(end.microsecond)
-    chosen = [registry[name] for name in (registry if names is None else names)]
-
-    def instants(name: str) -> Iterator[tuple[int, str]]:
-        return ((at, name) for at in registry.triggers.between(name, first, last))
-
-    streams = [instants(routine.name) for routine in chosen if routine.enabled]
-    count = 0
-    for at, group in groupby(merge(*streams), key=lambda pair: pair[0]):
-        for name in _in_order(registry, at, [name for _, name in group]):
-            count += 1
-            if count > _MOST_PLANNED:
-                raise SchedulerError(
-                    f"the window holds more than {_MOST_PLANNED} tasks: give a shorter one"
-                )
-            yield TaskId(name, to_utc(at), registry[name].zone)
-
-
-def _in_order(registry: Registry, at: int, names: list[str]) -> Iterator[str]:
-    """Yield the names of one instant, what is waited for first."""
-    if len(names) == 1:
-        yield names[0]
-        return
-    here = set(names)
-    open_upstreams: dict[str, int] = {}
-    downstreams: dict[str, list[str]] = {name: [] for name in names}
-    free: list[str] = []
-    for name in names:
-        waits_for = registry.waits_for(name, to_utc(at))
-        upstreams = dict.fromkeys(
-            id.routine
-            for id in waits_for
-            if id.routine in here and id.routine != name and to_instant(id.instant) == at
-        )
-        open_upstreams[name] = len(upstreams)
-        for upstream in upstreams:
-            downstreams[upstream].append(name)
-        if not upstreams:
-            heappush(free, name)
-    while free:
-        name = heappop(free)
-        yield name
-        for downstream in downstreams[name]:
-            open_upstreams[downstream] -= 1
-            if not open_upstreams[downstream]:
-                heappush(free, downstream)
 
 
 def _state(text: str | None) -> TaskState | None:

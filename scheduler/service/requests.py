@@ -209,17 +209,29 @@ def _executed(
         ids = [task.id for task in store.failed(start) if task.routine in registry]
         if not ids:
             raise SchedulerError("nothing has failed that a newer success has not made up for")
+        _refuse_many(ids, "have failed", "give a later --since")
     elif parameters.get("late"):
         ids = list(late_tasks(registry, store))
         if not ids:
             raise SchedulerError("nothing is blocked by a task that was skipped as too late")
+        _refuse_many(ids, "were skipped as too late", "execute some of them by their names first")
     elif parameters.get("unknown"):
         ids = list(unknown)
         if not ids:
             raise SchedulerError("nothing is unknown")
+        way_out = "scheduler mark --unknown succeeded, or execute some of them by their names first"
+        _refuse_many(ids, "are unknown", way_out)
     else:
         ids = [named_task(registry, store, _text(parameters, "task"))]
     return ids
+
+
+def _refuse_many(ids: Collection[TaskId], what: str, way_out: str) -> None:
+    """Refuse what would keep the loop from all else for many seconds."""
+    if len(ids) > MOST:
+        raise SchedulerError(
+            f"{len(ids):,} tasks {what}, and no more than {MOST:,} at once can be run: {way_out}"
+        )
 
 
 def _again(

@@ -3,7 +3,7 @@
 Read from registry and store.  That they run again, and in what order, is the engine's business.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Attempt, Outcome, SkippedRun, Task, TaskId
 from scheduler.errors import SchedulerError
 from scheduler.registry.registry import Registry
-from scheduler.registry.routine import On
+from scheduler.registry.routine import On, Routine
 from scheduler.service.store.protocol import Reader
 from scheduler.zones import to_instant, to_utc
 
@@ -112,14 +112,59 @@ def stale_tasks(registry: Registry, store: Reader, now: datetime) -> dict[TaskId
 
     Each comes with that upstream, in the order in which they are to run.
     """
-    found: dict[TaskId, TaskId] = {}
-    for redone in store.redone():
-        for id in _resting_on(registry, redone, now):
-            task = None if id in found else store.task(id)
-            upstream = None if task is None else _redone_upstream(registry, store, task)
+    return Staleness(registry).tasks(store, now)
+
+
+class Staleness:
+    """Finds the stale tasks of one registry, again and again, from any thread.
+
+    Among the last attempts most are retries, on which nothing rested yet.  What starts later rests
+    on them: an attempt that has made nothing stale by now never will, and is not looked at again.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._harmless: Set[tuple[TaskId, int]] = frozenset()
+
+    def tasks(self, store: Reader, now: datetime) -> dict[TaskId, TaskId]:
+        """Return the stale tasks, each with the upstream that has been redone since."""
+        registry, known = self._registry, self._harmless
+        harmless: set[tuple[TaskId, int]] = set()
+        found: dict[TaskId, TaskId] = {}
+        for key in store.redone():
+            if key in known or self._is_harmless(store, key, now, found):
+                harmless.add(key)
+        self._harmless = harmless
+        return {id: found[id] for id in _in_order(registry, found)}
+
+    def _is_harmless(
+        self, store: Reader, key: tuple[TaskId, int], now: datetime, found: dict[TaskId, TaskId]
+    ) -> bool:
+        """Look for what rests on an older attempt of a task; return whether nothing ever will."""
+        id, number = key
+        routine = self._registry.get(id.routine)
+        if routine is None or not (routine.dependents or _waits_for_itself(routine)):
+            return True
+        redone = store.task(id)
+        if redone is None or not any(attempt.number == number for attempt in _successes(redone)):
+            return True
+        is_harmless = True
+        for waiting in _resting_on(self._registry, redone, now):
+            task = None if waiting in found else store.task(waiting)
+            if task is None:
+                is_harmless = is_harmless and waiting not in found
+                continue
+            upstream = _redone_upstream(self._registry, store, task)
             if upstream is not None:
-                found[id] = upstream
-    return {id: found[id] for id in _in_order(registry, found)}
+                found[waiting] = upstream
+            # What runs may have begun before the end of the attempt, and succeed.
+            if upstream is not None or task.state is TaskState.RUNNING:
+                is_harmless = False
+        return is_harmless
+
+
+def _waits_for_itself(routine: Routine) -> bool:
+    return any(dependency.name == routine.name for dependency in routine.dependencies)
 
 
 def to_refresh(registry: Registry, store: Reader, now: datetime) -> tuple[TaskId, ...]:
@@ -136,12 +181,16 @@ def to_refresh(registry: Registry, store: Reader, now: datetime) -> tuple[TaskId
     return _in_order(registry, dict.fromkeys([*stale, *succeeded]))
 
 
-def late_tasks(registry: Registry, store: Reader) -> tuple[TaskId, ...]:
+def late_tasks(
+    registry: Registry, store: Reader, live: Iterable[Task] | None = None
+) -> tuple[TaskId, ...]:
     """Return the tasks that were skipped because it was too late, and that something is blocked by.
 
-    So is what such a task waited for itself, if it was skipped for that reason too.
+    So is what such a task waited for itself, if it was skipped for that reason too.  ``live`` are
+    the store's live tasks, where they are at hand.
     """
-    roots = (task.root for task in store.live() if task.state is TaskState.BLOCKED)
+    live = store.live() if live is None else live
+    roots = (task.root for task in live if task.state is TaskState.BLOCKED)
     reached = [root for root in dict.fromkeys(roots) if root is not None]
     found: dict[TaskId, None] = {}
     for id in reached:  # grows while it is walked
@@ -239,8 +288,11 @@ def _followed(store: Reader, id: TaskId) -> TaskId:
 
 
 def _last_success(task: Task) -> Attempt | None:
-    good = (one for one in task.attempts if one.outcome is Outcome.EXITED and one.code == 0)
-    return max(good, key=lambda one: one.number, default=None)
+    return max(_successes(task), key=lambda one: one.number, default=None)
+
+
+def _successes(task: Task) -> Iterator[Attempt]:
+    return (one for one in task.attempts if one.outcome is Outcome.EXITED and one.code == 0)
 
 
 def _is_bound(registry: Registry, id: TaskId) -> bool:

@@ -3,6 +3,7 @@
 No loops and no rules.  What only some need is imported only then.
 """
 
+import gc
 import logging
 import os
 import secrets
@@ -158,6 +159,10 @@ class Scheduler:
                 if notifier is not None:
                     loop.show_to(notifier)
                 room.begin()
+                # What is here by now stays: to look through a large registry for garbage again and
+                # again would hold up the loop for tenths of a second.
+                gc.collect()
+                gc.freeze()
                 if notifier is not None:
                     notifier.start()
                 store.keep_sources(loaded.sources, settings.timezone)

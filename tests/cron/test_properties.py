@@ -7,6 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from scheduler import Schedule, SchedulerError
+from scheduler.zones import to_instant
 
 MICROSECOND = timedelta(microseconds=1)
 ZONES = (
@@ -122,6 +123,17 @@ def test_a_walk_forwards_is_the_walk_backwards(schedule: Schedule, moment: datet
         assert found is not None
         back.append(found)
     assert back[::-1] == there
+
+
+@given(schedules(), st.lists(st.integers(-3 * 86_400, 3 * 86_400), max_size=12), moments)
+def test_no_answer_depends_on_what_was_asked_before(
+    schedule: Schedule, steps: list[int], moment: datetime
+) -> None:
+    for step in (0, *steps):
+        instant = to_instant(moment) + step
+        fresh = Schedule(schedule.expression, schedule.timezone)
+        assert schedule.next_instant(instant) == fresh.next_instant(instant)
+        assert schedule.previous_instant(instant) == fresh.previous_instant(instant)
 
 
 @given(st.text(max_size=30) | st.text("*/,-#LWH?0123456789 @adily", max_size=30))

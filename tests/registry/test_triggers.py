@@ -14,7 +14,8 @@ from scheduler.cron import Schedule
 from scheduler.registry.examine import examine
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Dependency, InstantKind, Routine
-from scheduler.zones import to_instant, to_utc, zone_named
+from scheduler.zones import LAST, to_instant, to_utc, zone_named
+from tests.support.effort import calls_of
 from tests.support.world import a_routine, at
 
 # -- the oracle -------------------------------------------------------------------------------
@@ -375,3 +376,15 @@ def test_waiting_for_a_disabled_routine_is_warned_of() -> None:
     off = a_routine("off", "0 1 * * *", enabled=False)
     assert "which is disabled" in warnings(off, a_routine("r", "0 2 * * *", "off"))[0]
     assert warnings(off, a_routine("r", "0 2 * * *", "off", enabled=False)) == []
+
+
+def test_a_search_for_rounds_that_never_end_is_given_up_within_some_years() -> None:
+    # Mondays both, but of one there it is Sunday still where the rounds are cut.
+    far = a_routine("far", "0 1 * * 1", zone="Pacific/Kiritimati")
+    dead = a_routine("dead", None, "far", "near")
+    registry = Registry([far, a_routine("near", "0 12 * * 1"), dead])
+    found: list[int] = []
+    start = to_instant(at("2026-01-01T00:00"))
+    effort = calls_of(lambda: found.extend(registry.triggers.between("dead", start, LAST)))
+    assert not found
+    assert effort < 2_000_000  # to the last year it would be a hundred million

@@ -23,6 +23,12 @@ def why(world: World, text: str, max_running: int = 100) -> Explanation:
     return explainer.explain(world.recorded(text).id)
 
 
+def commands_of(world: World) -> list[str]:
+    store = world.store
+    found = mending_commands(world.registry, store, live=store.live(), failed=store.failed())
+    return list(found)
+
+
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_every_record_of_every_story_is_explained_down_to_a_root(story: Story) -> None:
     world = story.tell()
@@ -126,7 +132,7 @@ def test_a_task_that_is_retried_says_when() -> None:
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_what_is_blocked_by_something_known_is_mended_by_few_commands(story: Story) -> None:
     world = story.tell()
-    commands = list(mending_commands(world.registry, world.store))
+    commands = commands_of(world)
     named = {"scheduler execute --failed", "scheduler execute --late"}
     for task in world.store.live():
         root = task.root if task.state is TaskState.BLOCKED else None
@@ -153,9 +159,9 @@ def test_each_cause_of_a_block_is_mended_by_its_own_command() -> None:
         a_routine("rest", "0 2 * * *", "off"),
     )
     world = World(registry, EVE, {"a": Ends(1, code=3)}).start()
-    assert list(mending_commands(world.registry, world.store)) == []
+    assert commands_of(world) == []
     world.run_until(at("2026-11-02T03:00"))
-    assert list(mending_commands(world.registry, world.store)) == [
+    assert commands_of(world) == [
         "scheduler execute --failed",
         "scheduler execute --late",
         "scheduler execute off.2026-11-02T01:00:00",

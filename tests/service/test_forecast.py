@@ -18,7 +18,7 @@ from scheduler.service.forecast import (
     expected_views,
     forecast,
 )
-from scheduler.service.queries import planned
+from scheduler.service.planned import planned
 from scheduler.service.store.memory import MemoryStore
 from scheduler.testing import Ends, simulate
 from tests.support.builders import at
@@ -189,7 +189,7 @@ def test_a_window_that_is_too_long_has_nothing_expected_and_answers_no_question(
         list(planned(registry, START, END)),
         Conditions(limits=Limits(max_running=1, late=1)),
     )
-    views = expected_views(registry, ids, (START, END), None, conditions)
+    views = expected_views(registry, ids, (START, END), None, lambda _: conditions)
     assert (
         views
         == [
@@ -199,7 +199,7 @@ def test_a_window_that_is_too_long_has_nothing_expected_and_answers_no_question(
         * 2
     )
     with pytest.raises(TooMuchError, match="give a shorter one"):
-        expected_views(registry, ids, (START, END), "load fails", conditions)
+        expected_views(registry, ids, (START, END), "load fails", lambda _: conditions)
 
 
 def test_a_question_about_many_that_wait_for_ever_is_refused_in_time(
@@ -214,3 +214,22 @@ def test_a_question_about_many_that_wait_for_ever_is_refused_in_time(
     ]
     with pytest.raises(TooMuchError):
         a_forecast(a_registry(*minutely), "load fails", lengths={})
+
+
+def test_of_one_routine_only_it_and_what_it_waits_for_are_run_ahead() -> None:
+    minutely = (f'<job name="m{n}" script="m.py" schedule="* * * * *"/>' for n in range(30))
+    registry = a_registry(LOAD, REPORT, *minutely, REPORT.replace('"report"', '"other"'))
+    ids = list(planned(registry, START, END, ["report"]))
+    limits = Limits(max_running=8, late=8)
+    asked: list[tuple[str, ...]] = []
+
+    def conditions(part: Registry) -> Conditions:
+        asked.append(tuple(part))
+        return Conditions(limits=limits, durations=LENGTHS)
+
+    window = (START, END)
+    [view] = expected_views(registry, ids, window, None, conditions, "report")
+    assert asked == [("load", "report")]
+    assert view["expected_start"] == "2026-11-23T02:45:00+00:00"
+    [view] = expected_views(registry, ids, window, None, conditions)
+    assert view["expected_start"] is None, "all together are too much for one forecast"

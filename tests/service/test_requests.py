@@ -1,15 +1,17 @@
 """What a person asked for, as events for the engine."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from scheduler.engine.commands import RecordPause, RecordTask
 from scheduler.engine.events import AnyEvent, BackfillAsked, ExecuteAsked, PauseAsked, ResumeAsked
 from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import PauseScope
+from scheduler.engine.task import PauseScope, TaskId
 from scheduler.errors import SchedulerError
 from scheduler.service.requests import events_of, moment_to_come
+from scheduler.service.reruns import MOST
 from scheduler.service.store.memory import MemoryStore
 from tests.support.builders import a_pause, a_task, at
 from tests.support.world import a_registry, a_routine
@@ -45,6 +47,34 @@ def test_a_moment_to_come_is_read_in_the_zone_of_the_registry(text: str, moment:
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(SchedulerError):
         moment_to_come(text, NOW, "UTC")
+
+
+@pytest.mark.parametrize("count", [MOST, MOST + 1])
+def test_so_many_unknown_tasks_that_nothing_else_could_be_done_meanwhile_are_not_run(
+    count: int,
+) -> None:
+    unknown = tuple(TaskId("load", NOW - timedelta(days=day)) for day in range(count))
+    store, given = MemoryStore(), {"unknown": True}
+
+    def ask() -> tuple[AnyEvent, ...]:
+        return events_of("execute", given, at=NOW, registry=CHAIN, store=store, unknown=unknown)
+
+    if count == MOST:
+        assert len(ask()) == 1
+    else:
+        way_out = "10,001 tasks are unknown.* 10,000 at once.*mark --unknown succeeded"
+        with pytest.raises(SchedulerError, match=way_out):
+            ask()
+
+
+def test_failed_tasks_that_are_too_many_for_one_request_are_asked_for_in_parts() -> None:
+    store = MemoryStore()
+    failed = a_task(LOAD, state=TaskState.FAILED, cause=Cause.EXITED_BADLY)
+    ids = (TaskId("load", NOW - timedelta(days=day)) for day in range(MOST + 1))
+    store.apply([RecordTask(task=replace(failed, id=id)) for id in ids])
+    with pytest.raises(SchedulerError, match=r"10,001 tasks have failed.* 10,000 at once.*--since"):
+        asked("execute", store, failed=True)
+    assert asked("execute", store, failed=True, since="2026-10-01")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Which tasks a re-run is about."""
 
+from dataclasses import replace
+
 import pytest
 
 from scheduler.engine.commands import Record, RecordRun, RecordTask
@@ -8,6 +10,7 @@ from scheduler.errors import SchedulerError
 from scheduler.registry.registry import Registry
 from scheduler.service.reruns import (
     Backfill,
+    Staleness,
     downstream_of,
     extent_of,
     late_tasks,
@@ -18,6 +21,7 @@ from scheduler.service.reruns import (
 )
 from scheduler.service.store.memory import MemoryStore
 from tests.support.builders import a_run, a_task, an_attempt, an_id, at
+from tests.support.effort import calls_of
 from tests.support.world import a_registry, a_routine
 
 NOW = at("2026-10-04")
@@ -164,6 +168,27 @@ def test_a_task_is_stale_once_something_it_waited_for_was_redone() -> None:
 )
 def test_a_task_is_not_stale_if(records: list[Record], why: str) -> None:
     assert stale(CHAIN, *records) == {}, why
+
+
+def test_what_ran_while_something_it_waited_for_was_redone_is_stale_once_it_succeeds() -> None:
+    staleness = Staleness(CHAIN)
+    begun = an_attempt(at("2026-10-02T03:00"), number=1)
+    runs = a_task(
+        REPORT, TaskState.RUNNING, attempts=(replace(begun, ended_at=None, outcome=None),)
+    )
+    store = a_store(done(LOAD, 2, 9), RecordTask(task=runs))
+    assert staleness.tasks(store, NOW) == {}
+    store.apply([done(REPORT, 3)])
+    assert staleness.tasks(store, NOW) == {an_id(REPORT): an_id(LOAD)}
+    assert staleness.tasks(store, NOW) == {an_id(REPORT): an_id(LOAD)}, "also when asked again"
+
+
+def test_a_retry_that_made_nothing_stale_is_looked_at_once() -> None:
+    staleness, store = Staleness(CHAIN), a_store(done(LOAD, 1, 2), done(REPORT, 3))
+    first = calls_of(lambda: staleness.tasks(store, NOW))
+    assert calls_of(lambda: staleness.tasks(store, NOW)) < first / 2
+    store.apply([done(LOAD, 1, 2, 9)])
+    assert staleness.tasks(store, NOW) == {an_id(REPORT): an_id(LOAD)}, "a further attempt counts"
 
 
 def test_what_a_stand_in_served_is_not_made_stale_by_the_one_it_stood_in_for() -> None:

@@ -341,7 +341,9 @@ _plant(
 _plant(
     "a-pool-stays-full",
     "4: no slot stays idle while a ready task may use it",
-    lambda: _nothing(Queue, "offer_pool"),
+    lambda: _instead(
+        admission, "_has_slots", lambda _, board, pool, wanted: pool not in board.pool_used
+    ),
 )
 _plant(
     "overlap-is-allowed",

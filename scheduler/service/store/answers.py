@@ -19,7 +19,7 @@ from scheduler.service.store.rows import (
     to_seconds,
 )
 from scheduler.service.store.statements import READS
-from scheduler.zones import to_instant
+from scheduler.zones import to_instant, to_utc
 
 #: a statement and its parameters
 Question = tuple[str, Row]
@@ -137,10 +137,12 @@ class SqlAnswers(ABC):
             if attempt.number == number
         )
 
-    def redone(self, limit: int = 1000) -> tuple[Task, ...]:
-        """Return tasks that succeeded with a further attempt, the one that ended last first."""
-        keys = dict.fromkeys(self._rows("redone", limit))
-        return tuple(task for key in keys for task in self._tasks("task", *key))
+    def redone(self, limit: int = 1000) -> tuple[tuple[TaskId, int], ...]:
+        """Return the further attempts that ended, what ended last first."""
+        rows = self._rows("redone", limit)
+        return tuple(
+            (TaskId(routine, to_utc(instant)), number) for routine, instant, number in rows
+        )
 
     def failed(self, since: datetime | None = None) -> tuple[Task, ...]:
         """Return failed tasks, by instant, then routine; without ``since`` those that matter."""

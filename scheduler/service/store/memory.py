@@ -18,7 +18,6 @@ from scheduler.engine.commands import (
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import (
     Attempt,
-    Outcome,
     Pause,
     PauseScope,
     RoutineState,
@@ -190,14 +189,14 @@ class MemoryStore:
         ends.sort(key=lambda end: end[0], reverse=True)
         return tuple((task, attempt) for _, task, attempt in ends[:limit])
 
-    def redone(self, limit: int = 1000) -> tuple[Task, ...]:
-        """Return tasks that succeeded with a further attempt, the one that ended last first."""
+    def redone(self, limit: int = 1000) -> tuple[tuple[TaskId, int], ...]:
+        """Return the further attempts that ended, what ended last first."""
         further = (
-            task
+            (task.id, attempt.number)
             for task, attempt in self.recent_ends(len(self._tasks) * 1000)
-            if attempt.number > 1 and attempt.outcome is Outcome.EXITED and attempt.code == 0
+            if attempt.number > 1
         )
-        return tuple(dict.fromkeys(islice(further, limit)))
+        return tuple(islice(further, limit))
 
     def failed(self, since: datetime | None = None) -> tuple[Task, ...]:
         """Return failed tasks, oldest first."""

@@ -129,10 +129,10 @@ class Reader(Protocol):
         """Return the attempts that ended last, newest first, each with its task."""
         ...
 
-    def redone(self, limit: int = 1000) -> tuple[Task, ...]:
-        """Return tasks that succeeded with a further attempt, the one that ended last first.
+    def redone(self, limit: int = 1000) -> tuple[tuple[TaskId, int], ...]:
+        """Return the further attempts that ended, by task and number, what ended last first.
 
-        At most the newest ``limit`` of such attempts are looked at.
+        At most the newest ``limit``; the ids do not know their zones.
         """
         ...
 
