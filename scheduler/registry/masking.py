@@ -6,6 +6,7 @@ are all that there is to go by: a secret under a harmless name is shown.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 MASK = "***"
 
@@ -41,6 +42,8 @@ _NO_NAME = re.compile(r"[^\w.-]")
 _OF_ADDRESS = re.compile(r"(://[^\s/:@?#]{0,300}:)([^\s/]{1,2000})@")
 
 
+# The same names come by with each attempt.
+@lru_cache(maxsize=1000)
 def is_secret(name: str) -> bool:
     """Return whether the name of a variable or an option says that its value is a secret."""
     return name not in _FOLDERS and _SECRET.search(name) is not None

@@ -158,6 +158,7 @@ class Loop:
         self._leaves_running = False
         self._watch: Watch | None = None
         self._held: list[Item] = []  # what came in while the store could not be written
+        self._ends: list[tuple[TaskId, int, str]] = []  # for the log
         self._outage: Outage | None = None
         self._offset = clock.now() - clock.since_boot()
 
@@ -273,7 +274,7 @@ class Loop:
         id = self._attempts.pop((ended.task, ended.attempt), None)
         if id is None:
             return ()
-        log.info("attempt ended task=%s n=%d %s", id, ended.attempt, _in_words(ended.exit))
+        self._ends.append((id, ended.attempt, _in_words(ended.exit)))
         return (end_of(id, ended.attempt, ended.exit, now),)
 
     def _stop(self, now: datetime, *, at_once: bool, within: timedelta | None) -> StopAsked:
@@ -340,16 +341,20 @@ class Loop:
             replies.take(ask, decided)
             replies.add(ask, hints)
         self._keep([command for command in commands if isinstance(command, Record)])
-        for event, _ in events:
-            if isinstance(event, AttemptExited | AttemptRefused | AttemptLost):
-                self._executor.forget(str(event.task), event.attempt)
         for event, ask in events:
             if isinstance(event, RegistryReloaded) and not replies.has_failed(ask):
                 replies.add(ask, [self._adopt(event)])
-        if self._watch is not None:
-            self._watch.see(commands)
         for command in commands:
             self._carry_out(command)
+        # What follows keeps no attempt waiting.
+        for event, _ in events:
+            if isinstance(event, AttemptExited | AttemptRefused | AttemptLost):
+                self._executor.forget(str(event.task), event.attempt)
+        for line in self._ends:
+            log.info("attempt ended task=%s n=%d %s", *line)
+        self._ends.clear()
+        if self._watch is not None:
+            self._watch.see(commands)
         replies.send()
 
     def _what_was_covered(self, event: ExecuteAsked) -> tuple[str, ...]:

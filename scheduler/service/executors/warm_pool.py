@@ -19,6 +19,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -310,9 +311,14 @@ def key_of(launch: Launch) -> Key:
     variables = (
         (name, value)
         for name, value in launch.environment.items()
-        if name not in _OF_ATTEMPT and (all_matter or _AT_START.match(name))
+        if name not in _OF_ATTEMPT and (all_matter or _is_read_at_start(name))
     )
     return (launch.python, launch.preload, tuple(sorted(variables)))
+
+
+@lru_cache(maxsize=1000)
+def _is_read_at_start(name: str) -> bool:
+    return _AT_START.match(name) is not None
 
 
 def _environment_of(launch: Launch) -> dict[str, str]:
