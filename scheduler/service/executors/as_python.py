@@ -40,7 +40,10 @@ def main(supervisor: "ModuleType", words: "Sequence[str]", fork: "Fork | None" =
         if kind == "--module":
             run_module(target)
         else:
-            run_script(target, None if fork is None else fork.code)
+            if fork is not None and fork.code is not None:
+                run_compiled(target, fork.code, fork.folder)
+            else:
+                run_script(target)
     except BaseException as exception:
         # A process that the script forked comes by here too when it fails; it is not the attempt.
         if os.getpid() == pid:
@@ -83,11 +86,8 @@ def set_arguments(kind: str, target: str, arguments: "list[str]") -> None:
         sys.orig_argv = sys.orig_argv[:1] + ["-u"] + words + arguments
 
 
-def run_script(script: str, code: "CodeType | None" = None) -> None:
-    """Run a file, or a folder or zip archive that holds a ``__main__.py``.
-
-    ``code`` is the file's, if it has been compiled before.
-    """
+def run_script(script: str) -> None:
+    """Run a file, or a folder or zip archive that holds a ``__main__.py``."""
     if is_container(script):
         if not is_path_safe():
             del sys.path[0]
@@ -98,9 +98,19 @@ def run_script(script: str, code: "CodeType | None" = None) -> None:
         sys.path[0] = os.path.dirname(os.path.realpath(script))
     module = sys.modules["__main__"]
     module.__file__ = script
-    code = code_of(script, module, code)
+    code = code_of(script, module)
     if code is not None:
         exec(code, vars(module))
+
+
+def run_compiled(script: str, code: "CodeType", folder: str) -> None:
+    """Run a file of Python in this folder that has been compiled before."""
+    if not is_path_safe():
+        sys.path[0] = folder
+    module = sys.modules["__main__"]
+    module.__file__ = script
+    module.__loader__ = SourceFileLoader("__main__", script)
+    exec(code, vars(module))
 
 
 def run_module(name: str) -> None:
@@ -143,8 +153,6 @@ def code_of(script: str, module: "ModuleType", code: "CodeType | None" = None) -
         module.__loader__ = loader
         return loader.get_code("__main__")
     module.__loader__ = SourceFileLoader("__main__", script)
-    if code is not None:
-        return code
     try:
         with open(script, "rb") as file:
             source = file.read()

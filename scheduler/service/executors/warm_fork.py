@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 class Fork:
     """What a process has to know that is the fork of a warm interpreter."""
 
-    def __init__(self, supervisor: "ModuleType", server: int, code: "CodeType | None") -> None:
+    def __init__(
+        self, supervisor: "ModuleType", server: int, code: "CodeType | None", folder: str
+    ) -> None:
         self.code = code  # of the script, if it has been compiled already
+        self.folder = folder  # where the script is found then
         self._supervisor = supervisor
         self._server = server  # pid of the warm interpreter
 

@@ -126,7 +126,7 @@ class Server:
         self._preloaded: "frozenset[str]" = frozenset()
         self._files: "dict[str, tuple[int, ...] | None]" = {}
         self._look_at = 0.0
-        self._codes: "dict[str, tuple[tuple[int, ...], CodeType]]" = {}
+        self._codes: "dict[str, tuple[tuple[int, ...], CodeType | None, str]]" = {}
         self._to_compile: "list[str]" = []
         self._folders: "dict[str, tuple[int, str]]" = {}
         self._is_open = True  # whether requests may come
@@ -219,7 +219,7 @@ class Server:
         if self._forks >= FORKS or self._has_changed():
             self.tell(STALE, number)
             return None
-        code = self._code_of(attempt)
+        code, folder = self._code_of(attempt)
         try:
             pid = os.fork()
         except OSError as error:
@@ -230,7 +230,7 @@ class Server:
             self._children[pid] = (number, attempt[0])
             return None
         self._become(attempt[0], log, directory, changes, dropped)
-        return attempt, self._fork_kind(self._supervisor, self._pid, code)
+        return attempt, self._fork_kind(self._supervisor, self._pid, code, folder)
 
     def _become(
         self,
@@ -340,16 +340,17 @@ class Server:
 
     # -- Compiled scripts ----------------------------------------------------------------------
 
-    def _code_of(self, attempt: "tuple[str, ...]") -> "CodeType | None":
+    def _code_of(self, attempt: "tuple[str, ...]") -> "tuple[CodeType | None, str]":
+        """Return the code of a script, if it is at hand, and the folder that it is in."""
         kind, script = attempt[1:3]
         if kind != "--script":
-            return None
+            return None, ""
         known = self._codes.get(script)
         if known is not None and known[0] == state_of(script):
-            return known[1]
+            return known[1:]
         if script not in self._to_compile:
             self._to_compile.append(script)
-        return None
+        return None, ""
 
     def _compile(self, script: str) -> None:
         """Compile a script for the next fork; not one of which the compiler says anything."""
@@ -371,15 +372,16 @@ class Server:
             with open(script, "rb") as file:
                 source = file.read()
             code = compile(source, script, "exec", dont_inherit=True)
-        except Exception:  # the fork will tell
-            return
+        except Exception:  # each fork will tell
+            code = None
         finally:
             _warnings.filters.remove(strict)
             mutated()
         while len(self._codes) >= COMPILED:
             del self._codes[next(iter(self._codes))]
         if state_of(script) == state:
-            self._codes[script] = (state, code)
+            folder = os.path.dirname(os.path.realpath(script))
+            self._codes[script] = (state, code, folder)
 
 
 def draw_anew() -> None:
@@ -398,7 +400,8 @@ def state_of(path: str) -> "tuple[int, ...] | None":
         found = os.stat(path)
     except OSError:
         return None
-    return (found.st_ino, found.st_size, found.st_mtime_ns)
+    # Of the last: who may read it, too.
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def own_files() -> "set[str]":
