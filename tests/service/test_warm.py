@@ -4,6 +4,7 @@ A warm start is a fork of a warm interpreter, a cold one begins with a new inter
 be made equal has to be started cold, whatever its launch allows.
 """
 
+import logging
 import os
 import queue
 import re
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.service.executors import local
+from scheduler.service.executors import local, warm_pool
 from scheduler.service.executors.local import LocalExecutor
 from scheduler.service.executors.protocol import Exit, Launch, LaunchError
 from scheduler.service.executors.records import RecordsFolder
@@ -344,9 +345,16 @@ def test_what_is_preloaded_never_goes_before_a_file_beside_the_script(
     ids=["threads", "prints", "fails"],
 )
 def test_a_library_that_forks_would_lack_something_of_is_refused_with_the_reason(
-    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, body: str, why: str
+    world: World,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    body: str,
+    why: str,
 ) -> None:
     before = world.warm_starts
+    # Not by way of its parents: another test may have set up the scheduler's own log.
+    monkeypatch.setattr(logging.getLogger(warm_pool.__name__), "handlers", [caplog.handler])
     awkward = Awkward(
         body="print('cold')",
         files={"lib/restless.py": body},

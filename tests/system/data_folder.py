@@ -268,6 +268,16 @@ class DataFolder:
                     found.append(process)
         return [one for one in found if one.pid != os.getpid() and is_alive(one)]
 
+    def working(self) -> list[psutil.Process]:
+        """Return all that runs in it, but for the warm interpreters that its scheduler keeps."""
+        kept: list[psutil.Process] = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                is_warm = "--warm" in process.cmdline() and process.ppid() == self.pid()
+                if not is_warm:
+                    kept.append(process)
+        return kept
+
     def kill_scheduler(self) -> None:
         """Kill its scheduler, and nothing else, at once."""
         process = psutil.Process(self.pid())

@@ -145,7 +145,9 @@ time.sleep(600)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions and fork are POSIX")
-def test_cancelling_a_script_leaves_none_of_its_children(job: DataFolder) -> None:
+@pytest.mark.parametrize("warm", ["auto", "no"])
+def test_cancelling_a_script_leaves_none_of_its_children(job: DataFolder, warm: str) -> None:
+    job.write_jobs(f'<job name="job" script="job.py" grace="1s" warm="{warm}"/>')
     job.write_script("job.py", FORKS)
     job.start()
     scheduler = job.pid()
@@ -157,7 +159,7 @@ def test_cancelling_a_script_leaves_none_of_its_children(job: DataFolder) -> Non
 
     job.run("cancel", task).ok()
     assert job.wait_for(task)["state"] == "cancelled"
-    assert [one.pid for one in job.processes()] == [scheduler]
+    assert [one.pid for one in job.working()] == [scheduler]
     assert not any(map(is_alive, bare))
 
 

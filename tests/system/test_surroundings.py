@@ -236,7 +236,7 @@ def test_a_kill_does_not_give_up_without_a_free_descriptor(folder: DataFolder) -
         post(connection, folder, "cancel", task=task)
     # At the latest once there is one again.
     assert folder.wait_for(task)["state"] == "cancelled"
-    assert [one.pid for one in folder.processes()] == [folder.pid()]
+    assert [one.pid for one in folder.working()] == [folder.pid()]
 
 
 # -- several at once -----------------------------------------------------------------------------

@@ -476,7 +476,10 @@ def _end(running: _Running) -> None:
                 # Where there is no fork they are one; a warm interpreter is no part of the tree.
                 has_own = record.supervisor != record.script and not record.is_warm
                 supervisor = record.supervisor.pid if has_own else None
-                marker = replace(running.marker, supervisor=supervisor)
+                log_path = None
+                if record.is_warm and running.log is not None:
+                    log_path = os.path.realpath(running.log.path)
+                marker = replace(running.marker, supervisor=supervisor, log=log_path)
                 end_tree(process_of(record.script), marker, running.grace, running.request)
             return  # without a record it never began, and never will
         except OSError as error:

@@ -2,7 +2,8 @@
 
 A process belongs to an attempt if it is its main process, lives in that one's session, bears the
 attempt's marker in its environment, or descends from one that does.  No single sign finds all: a
-child may make a session of its own, clear its environment, or outlive its parent.
+child may make a session of its own, clear its environment, or outlive its parent.  What was forked
+from a warm interpreter bears its environment, and is known by the log that it writes to.
 """
 
 import contextlib
@@ -39,6 +40,8 @@ class Marker:
     attempt: int
     database: str = ""  # of the scheduler; an attempt that is not recorded has none
     supervisor: int | None = None  # a pid: it bears the marker too, and is to see the end
+    #: Of a fork of a warm interpreter, which bears no mark of its own: where it writes.
+    log: str | None = None
 
     def is_in(self, environment: Mapping[str, str]) -> bool:
         """Tell whether a process with this environment belongs to the attempt."""
@@ -114,12 +117,21 @@ def _bearers(main: psutil.Process | None, marker: Marker) -> Iterator[psutil.Pro
                     yield process
                     continue
                 environment = process.environ()
-                if marker.is_in(environment):
+                if marker.is_in(environment) or (marker.log and _writes_to(pid, marker.log)):
                     yield process
                 elif not environment and looks[pid] < _LOOKS:
                     # It may be about to become another program, and has none as it does.
                     looks[pid] += 1
                     seen.discard(pid)
+
+
+def _writes_to(pid: int, log: str) -> bool:
+    """Tell whether a process has a log as its standard output or error."""
+    for number in (1, 2):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/fd/{number}").removesuffix(" (deleted)") == log:
+                return True
+    return False
 
 
 def _session_of(pid: int) -> int | None:

@@ -152,23 +152,26 @@ class Storm:
         process = self.chance.choice(mine)
         with contextlib.suppress(psutil.NoSuchProcess):
             process.suspend()  # whose fork it is does not change any more
-            name = _attempt_of(process) or self._fork_by_pid().get(process.pid)
+            forks, warm = self._forks_and_warm()
+            name = _attempt_of(process) or forks.get(process.pid)
             if name is not None:
                 self.perhaps.add(name)
-            elif _forks(process):
+            elif process.pid in warm:
                 self.blinded_by.add(process.pid)
             else:
-                process.resume()  # a fork that has not begun: what becomes of it is not to be told
+                process.resume()  # not on record: what becomes of it is not to be told
                 return
             process.kill()
             self.kills["process of an attempt, blindly"] += 1
 
-    def _fork_by_pid(self) -> dict[int, str]:
-        """Return the names of the records of forks that have begun."""
-        with contextlib.suppress(OSError):  # they come and go
-            found = RecordsFolder(Path(f"{self.folder.database}-attempts")).found()
-            return {one.script.pid: one.path.name for one in found if one.is_warm}
-        return {}
+    def _forks_and_warm(self) -> tuple[dict[int, str], set[int]]:
+        """Return by pid the names of the records of forks, and the pids of what forked them."""
+        while True:
+            with contextlib.suppress(OSError):  # they come and go
+                found = RecordsFolder(Path(f"{self.folder.database}-attempts")).found()
+                records = [record for record in found if record.is_warm]
+                forks = {record.script.pid: record.path.name for record in records}
+                return forks, {record.supervisor.pid for record in records}
 
     def kill_all(self) -> None:
         """Kill the scheduler and all that it runs at once, as a service manager may."""
@@ -176,7 +179,7 @@ class Storm:
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()  # none sees how another ends
-        forks = self._fork_by_pid()
+        forks, _ = self._forks_and_warm()
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 self.perhaps.add(_attempt_of(process) or forks.get(process.pid, ""))
@@ -248,12 +251,6 @@ def _is_warm(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
         return "--warm" in process.cmdline()
     return False
-
-
-def _forks(process: psutil.Process) -> bool:
-    """Tell whether a process is a warm interpreter itself."""
-    parent = process.parent()
-    return parent is None or not _is_warm(parent)
 
 
 def _stopped(id: ProcessId) -> int | None:
