@@ -115,7 +115,9 @@ def _each_end_is_what_the_script_says(history: History, ledger: Ledger, storm: S
         was_shot = name in storm.shot | storm.perhaps
         match attempt.outcome:
             case "lost":
-                assert was_blinded, f"{key} is lost, though its supervisor saw its end"
+                parent, is_shot = ledger.parents.get(key), name in storm.shot
+                told = f"begun below {parent}, ended {said}, shot {is_shot}"
+                assert was_blinded, f"{key} is lost, though its supervisor saw its end: {told}"
             case "exited" if attempt.signal is not None:
                 assert (attempt.signal, was_shot) == ("SIGKILL", True), (key, attempt)
             case "exited":

@@ -140,9 +140,15 @@ class Storm:
         if kind == "script":
             self.shot.add(record.path.name)
         elif record.is_warm:
-            self.blinded_by.add(record.supervisor.pid)
+            self._note_warm(record.supervisor.pid)
         else:
             self.blinded.add(record.path.name)
+
+    def _note_warm(self, pid: int) -> None:
+        """Note that a warm interpreter is killed: what it has forked writes down its own end."""
+        self.blinded_by.add(pid)
+        forks, _ = self._forks_and_warm()
+        self.perhaps.update(name for name, supervisor in forks.values() if supervisor == pid)
 
     def shoot_blindly(self) -> None:
         """Kill some process of an attempt, which may not even have begun; or a warm interpreter."""
@@ -153,25 +159,28 @@ class Storm:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.suspend()  # whose fork it is does not change any more
             forks, warm = self._forks_and_warm()
-            name = _attempt_of(process) or forks.get(process.pid)
-            if name is not None:
+            name = _attempt_of(process) or forks.get(process.pid, ("", 0))[0]
+            if name:
                 self.perhaps.add(name)
             elif process.pid in warm:
-                self.blinded_by.add(process.pid)
+                self._note_warm(process.pid)
             else:
                 process.resume()  # not on record: what becomes of it is not to be told
                 return
             process.kill()
             self.kills["process of an attempt, blindly"] += 1
 
-    def _forks_and_warm(self) -> tuple[dict[int, str], set[int]]:
-        """Return by pid the names of the records of forks, and the pids of what forked them."""
+    def _forks_and_warm(self) -> tuple[dict[int, tuple[str, int]], set[int]]:
+        """Return the names of the records of forks, and what forked them, by pid; and all such."""
         while True:
             with contextlib.suppress(OSError):  # they come and go
                 found = RecordsFolder(Path(f"{self.folder.database}-attempts")).found()
                 records = [record for record in found if record.is_warm]
-                forks = {record.script.pid: record.path.name for record in records}
-                return forks, {record.supervisor.pid for record in records}
+                forks = {
+                    record.script.pid: (record.path.name, record.supervisor.pid)
+                    for record in records
+                }
+                return forks, {supervisor for _, supervisor in forks.values()}
 
     def kill_all(self) -> None:
         """Kill the scheduler and all that it runs at once, as a service manager may."""
@@ -182,7 +191,7 @@ class Storm:
         forks, _ = self._forks_and_warm()
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
-                self.perhaps.add(_attempt_of(process) or forks.get(process.pid, ""))
+                self.perhaps.add(_attempt_of(process) or forks.get(process.pid, ("", 0))[0])
                 if _is_warm(process):
                     self.blinded_by.add(process.pid)
                 process.kill()
