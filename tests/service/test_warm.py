@@ -226,7 +226,6 @@ OUR_WAY = {
 
 #: What differs from Python itself, or shows frames of ours, and should not.
 BUGS = {
-    "logging at the end": "a first message that comes so late shows frames of ours",
     "a hook that fails": "the traceback of a failing excepthook begins with a frame of ours",
     "no hook at all": "without an excepthook frames of ours are shown",
     "a hook that is nothing": "without an excepthook frames of ours are shown",
@@ -261,14 +260,7 @@ def test_a_cold_start_is_no_other_than_that_of_python(
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        pytest.param(
-            "logging at the end",
-            "in del\n",
-            marks=pytest.mark.xfail(
-                reason="add_handler imports logging, which fails in an interpreter that ends",
-                strict=True,
-            ),
-        ),
+        ("logging at the end", "in del\n"),
         pytest.param(
             "logging without a last resort",
             "nobody listens\n",

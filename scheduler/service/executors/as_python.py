@@ -277,6 +277,7 @@ def make_heard() -> None:
     if printer is None:
         return  # a logging.py of the script's own
     root = logging.root
+    set_up = logging.basicConfig.__code__
     own_methods = vars(root)  # what stands here goes before the methods of the class
 
     def set_level(level: "int | str") -> None:
@@ -284,7 +285,9 @@ def make_heard() -> None:
         root.setLevel(level)
 
     def add_handler(handler: "logging.Handler") -> None:
-        if is_unasked(sys._getframe().f_back):  # pyright: ignore[reportPrivateUsage] # no public one
+        # The first message may come so late that nothing can be imported any more.
+        caller = sys._getframe().f_back  # pyright: ignore[reportPrivateUsage] # no public one
+        if is_unasked(caller, set_up):
             return
         del own_methods["addHandler"]
         if own_methods.pop("setLevel", None):
@@ -299,10 +302,8 @@ def make_heard() -> None:
     printer.setFormatter(logging.Formatter(LOG_FORMAT))
 
 
-def is_unasked(frame: "FrameType | None") -> bool:
+def is_unasked(frame: "FrameType | None", set_up: "CodeType") -> bool:
     """Tell whether logging sets itself up: `logging.info` does, before it prints at WARNING."""
-    import logging
-
-    if frame is None or frame.f_code is not logging.basicConfig.__code__:
+    if frame is None or frame.f_code is not set_up:
         return False
     return frame.f_back is not None and frame.f_back.f_globals.get("__name__") == "logging"
