@@ -261,15 +261,7 @@ def test_a_cold_start_is_no_other_than_that_of_python(
     ("name", "text"),
     [
         ("logging at the end", "in del\n"),
-        pytest.param(
-            "logging without a last resort",
-            "nobody listens\n",
-            marks=pytest.mark.xfail(
-                reason="the handler that logging.error sets up itself is refused though nothing"
-                " takes its place",
-                strict=True,
-            ),
-        ),
+        ("logging without a last resort", "nobody listens\n"),
     ],
 )
 def test_what_is_logged_is_heard_in_the_end(

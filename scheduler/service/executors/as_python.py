@@ -287,7 +287,8 @@ def make_heard() -> None:
     def add_handler(handler: "logging.Handler") -> None:
         # The first message may come so late that nothing can be imported any more.
         caller = sys._getframe().f_back  # pyright: ignore[reportPrivateUsage] # no public one
-        if is_unasked(caller, set_up):
+        does_print = getattr(logging, "lastResort", None) is printer
+        if does_print and is_unasked(caller, set_up):
             return
         del own_methods["addHandler"]
         if own_methods.pop("setLevel", None):
