@@ -58,6 +58,17 @@ AWKWARD = {
     "a failing import": "import nothing_of_that_name",
     "a failing module beside it": "import failing",
     "its own hook": "import sys\nsys.excepthook = lambda *a: print(a[0], a[2].tb_lineno)\n1/0",
+    "no hook": "import sys\ndel sys.excepthook\n1/0",
+    "no hook and no stderr": "import sys\ndel sys.excepthook\nsys.stderr = None\n1/0",
+    "a hook that is nothing": "import sys\nsys.excepthook = None\n1/0",
+    "a hook that fails": (
+        "import sys\ndef hook(*a):\n try: {}['x']\n except KeyError: raise OSError\n"
+        "sys.excepthook = hook\ndef f(): 1/0\nf()"
+    ),
+    "a hook that takes itself away": (
+        "import sys\ndef hook(*a):\n del sys.excepthook, sys.__excepthook__\n raise OSError\n"
+        "sys.excepthook = hook\n1/0"
+    ),
     "the last traceback": "import atexit, sys\n"
     "atexit.register(lambda: print(sys.last_traceback.tb_frame.f_code.co_name))\n1/0",
     "atexit": "import atexit; atexit.register(print, 'later'); print('first')",
@@ -211,6 +222,8 @@ def test_scripts_run_on_every_version_of_python_at_hand(folder: Path) -> None:
         "a chain",
         "a syntax error",
         "exit with words",
+        "no hook",
+        "a hook that fails",
     )
     for python in other_pythons():
         for body in [*(AWKWARD[name] for name in names), LOGS]:

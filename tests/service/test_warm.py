@@ -226,9 +226,6 @@ OUR_WAY = {
 
 #: What differs from Python itself, or shows frames of ours, and should not.
 BUGS = {
-    "a hook that fails": "the traceback of a failing excepthook begins with a frame of ours",
-    "no hook at all": "without an excepthook frames of ours are shown",
-    "a hook that is nothing": "without an excepthook frames of ours are shown",
     "a null byte": "compile() has other words than Python for a file",
     "bytes that are no text in any way": "compile() has other words than Python for a file",
     "an unknown encoding": "compile() has other words than Python for a file",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 500  # characters of a report
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+#: Shows an exception as Python does without any hook, whatever the script makes of ``sys``.
+DISPLAY = sys.__excepthook__
 #: What must not go while the interpreter uses it.
 HELD: "list[object]" = []
 
@@ -194,9 +196,8 @@ def first_line(value: object) -> str:
 
 def hide_own_frames(own_files: "set[str]") -> None:
     """Let whatever shows uncaught exceptions see the user's frames only."""
-    hook = getattr(sys, "excepthook", None)
-    if hook is None:
-        return
+    is_missing = not hasattr(sys, "excepthook")
+    hook = getattr(sys, "excepthook", DISPLAY)
 
     def show(
         kind: "type[BaseException]", value: BaseException, trace: "TracebackType | None"
@@ -204,11 +205,34 @@ def hide_own_frames(own_files: "set[str]") -> None:
         sys.excepthook = hook
         trace = users_part(trace, own_files)
         value.__traceback__ = sys.last_traceback = trace
-        hook(kind, value, trace)
+        # What follows but for the call of the hook is what Python does, less frames of ours.
+        if is_missing:
+            del sys.excepthook
+            say("sys.excepthook is missing\n")
+            DISPLAY(kind, value, trace)
+            return
+        try:
+            hook(kind, value, trace)
+        except SystemExit:
+            raise
+        except BaseException as error:
+            error.__traceback__ = users_part(error.__traceback__, own_files)
+            say("Error in sys.excepthook:\n")
+            DISPLAY(type(error), error, error.__traceback__)
+            say("\nOriginal exception was:\n")
+            DISPLAY(kind, value, trace)
 
     sys.excepthook = show
     # Python calls a hook without holding it, and this one takes itself out of its place.
     HELD.append(show)
+
+
+def say(words: str) -> None:
+    """Write to stderr; where the script has none, to that of the process."""
+    try:
+        sys.stderr.write(words)
+    except Exception:
+        os.write(2, words.encode())
 
 
 def users_part(trace: "TracebackType | None", own_files: "set[str]") -> "TracebackType | None":
