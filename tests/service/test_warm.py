@@ -224,25 +224,14 @@ OUR_WAY = {
     **{name: "logging is heard" for name in AWKWARD if name.startswith("logging ")},
 }
 
-#: What differs from Python itself, or shows frames of ours, and should not.
-BUGS = {
-    "a null byte": "compile() has other words than Python for a file",
-    "bytes that are no text in any way": "compile() has other words than Python for a file",
-    "an unknown encoding": "compile() has other words than Python for a file",
-}
-
 #: Dumps of the stack in C, from which nothing can be hidden.
 DUMPS = ("traces and profiles", "a crash with a fault handler")
 
 
 @pytest.mark.parametrize("name", AWKWARD)
 def test_a_cold_start_is_no_other_than_that_of_python(
-    world: World, name: str, tmp_path: Path, request: pytest.FixtureRequest
+    world: World, name: str, tmp_path: Path
 ) -> None:
-    if name in BUGS:
-        request.applymarker(
-            pytest.mark.xfail(reason=BUGS[name], strict=sys.version_info[:2] == (3, 11))
-        )
     cold = world.run(AWKWARD[name], tmp_path, warm=False)
     if cold.exit is None:
         return  # Python would say so in words of its own

@@ -50,6 +50,8 @@ def main(supervisor: "ModuleType", words: "Sequence[str]", fork: "Fork | None" =
             line = last_line(exception)
             if line:
                 supervisor.add_error(record, line)
+            if is_misread(exception):
+                leave_to_python(target, arguments)
             if fork is not None:
                 fork.see_off(record, exception)
         hide_own_frames({child, main.__code__.co_filename})
@@ -192,6 +194,31 @@ def first_line(value: object) -> str:
     except Exception:  # the script's own __str__
         return "<no text: str() of it failed>"
     return lines[0][:LONGEST_LINE] if lines else ""
+
+
+def is_misread(exception: BaseException) -> bool:
+    """Tell whether the compiler could not make text of the script."""
+    if not isinstance(exception, (SyntaxError, ValueError)):
+        return False
+    trace = exception.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    # Nothing that has begun to run may be run again.
+    if trace is None or trace.tb_frame.f_code is not code_of.__code__:
+        return False
+    return not getattr(exception, "lineno", None) or "'utf-8' codec" in str(exception)
+
+
+def leave_to_python(script: str, arguments: "list[str]") -> None:
+    """Become Python itself, which reads a file by lines and has other words for what is in there.
+
+    Where there is no fork there is no becoming another either.
+    """
+    if hasattr(os, "fork"):
+        try:
+            os.execv(sys.executable, [sys.executable, "-u", script] + arguments)
+        except OSError:
+            pass  # then in the words of the compiler
 
 
 def hide_own_frames(own_files: "set[str]") -> None:
