@@ -55,9 +55,24 @@ AWKWARD = {
     "a deep one": "def f(n): f(n + 1)\ntry: f(0)\nexcept RecursionError as e: print(e)",
     "a syntax error": "print('never')\nif True\n    pass",
     "a bad indent": "def f():\npass",
+    "an unknown encoding": "# coding: klingon\nprint('never')",
+    "a null byte": "print('before')\n\0",
+    "a null byte and a hook": "import sys\nsys.excepthook = print\n\0",
+    "code in an unknown encoding": "print('once')\ncompile(b'# coding: klingon', 'x', 'exec')",
     "a failing import": "import nothing_of_that_name",
     "a failing module beside it": "import failing",
     "its own hook": "import sys\nsys.excepthook = lambda *a: print(a[0], a[2].tb_lineno)\n1/0",
+    "no hook": "import sys\ndel sys.excepthook\n1/0",
+    "no hook and no stderr": "import sys\ndel sys.excepthook\nsys.stderr = None\n1/0",
+    "a hook that is nothing": "import sys\nsys.excepthook = None\n1/0",
+    "a hook that fails": (
+        "import sys\ndef hook(*a):\n try: {}['x']\n except KeyError: raise OSError\n"
+        "sys.excepthook = hook\ndef f(): 1/0\nf()"
+    ),
+    "a hook that takes itself away": (
+        "import sys\ndef hook(*a):\n del sys.excepthook, sys.__excepthook__\n raise OSError\n"
+        "sys.excepthook = hook\n1/0"
+    ),
     "the last traceback": "import atexit, sys\n"
     "atexit.register(lambda: print(sys.last_traceback.tb_frame.f_code.co_name))\n1/0",
     "atexit": "import atexit; atexit.register(print, 'later'); print('first')",
@@ -211,6 +226,10 @@ def test_scripts_run_on_every_version_of_python_at_hand(folder: Path) -> None:
         "a chain",
         "a syntax error",
         "exit with words",
+        "no hook",
+        "a hook that fails",
+        "an unknown encoding",
+        "a null byte",
     )
     for python in other_pythons():
         for body in [*(AWKWARD[name] for name in names), LOGS]:
@@ -290,6 +309,7 @@ def test_a_module_runs_as_by_python_m(folder: Path, name: str) -> None:
         ("raise ValueError('\\udcff')", "ValueError: \\udcff"),
         ("raise ValueError('x' * 9999)", "ValueError: " + "x" * 488),
         ("if", "SyntaxError: invalid syntax (script.py, line 1)"),
+        ("# coding: klingon", "SyntaxError: unknown encoding: klingon"),
         ("class E(Exception):\n def __str__(self): 1/0\nraise E", "E: <no text"),
         ("import sys; sys.exit('no rows today')", "no rows today"),
         ("import sys; sys.exit(3)", None),
@@ -345,6 +365,7 @@ def test_a_record_that_is_taken_away_hides_no_failure(folder: Path) -> None:
         ("import sys; sys.exit(3)", 3, None),
         ("import sys; sys.exit('no rows')", 1, "no rows"),
         ("1/0", 1, "ZeroDivisionError: division by zero"),
+        ("# coding: klingon", 1, "SyntaxError: unknown encoding: klingon (script.py, line 0)"),
         ("import atexit, time; atexit.register(time.sleep, 0.1)", 0, None),
         ("import os; os._exit(0)", None, None),
     ],

@@ -225,29 +225,14 @@ OUR_WAY = {
     **{name: "logging is heard" for name in AWKWARD if name.startswith("logging ")},
 }
 
-#: What differs from Python itself, or shows frames of ours, and should not.
-BUGS = {
-    "logging at the end": "a first message that comes so late shows frames of ours",
-    "a hook that fails": "the traceback of a failing excepthook begins with a frame of ours",
-    "no hook at all": "without an excepthook frames of ours are shown",
-    "a hook that is nothing": "without an excepthook frames of ours are shown",
-    "a null byte": "compile() has other words than Python for a file",
-    "bytes that are no text in any way": "compile() has other words than Python for a file",
-    "an unknown encoding": "compile() has other words than Python for a file",
-}
-
 #: Dumps of the stack in C, from which nothing can be hidden.
 DUMPS = ("traces and profiles", "a crash with a fault handler")
 
 
 @pytest.mark.parametrize("name", AWKWARD)
 def test_a_cold_start_is_no_other_than_that_of_python(
-    world: World, name: str, tmp_path: Path, request: pytest.FixtureRequest
+    world: World, name: str, tmp_path: Path
 ) -> None:
-    if name in BUGS:
-        request.applymarker(
-            pytest.mark.xfail(reason=BUGS[name], strict=sys.version_info[:2] == (3, 11))
-        )
     cold = world.run(AWKWARD[name], tmp_path, warm=False)
     if cold.exit is None:
         return  # Python would say so in words of its own
@@ -262,23 +247,8 @@ def test_a_cold_start_is_no_other_than_that_of_python(
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        pytest.param(
-            "logging at the end",
-            "in del\n",
-            marks=pytest.mark.xfail(
-                reason="add_handler imports logging, which fails in an interpreter that ends",
-                strict=True,
-            ),
-        ),
-        pytest.param(
-            "logging without a last resort",
-            "nobody listens\n",
-            marks=pytest.mark.xfail(
-                reason="the handler that logging.error sets up itself is refused though nothing"
-                " takes its place",
-                strict=True,
-            ),
-        ),
+        ("logging at the end", "in del\n"),
+        ("logging without a last resort", "nobody listens\n"),
     ],
 )
 def test_what_is_logged_is_heard_in_the_end(

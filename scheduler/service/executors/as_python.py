@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 500  # characters of a report
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+#: Shows an exception as Python does without any hook, whatever the script makes of ``sys``.
+DISPLAY = sys.__excepthook__
 #: What must not go while the interpreter uses it.
 HELD: "list[object]" = []
 
@@ -51,6 +53,8 @@ def main(supervisor: "ModuleType", words: "Sequence[str]", fork: "Fork | None" =
             line = last_line(exception)
             if line:
                 supervisor.add_error(record, line)
+            if is_misread(exception):
+                leave_to_python(target, arguments)
             if fork is not None:
                 fork.see_off(record, exception)
         hide_own_frames({child, main.__code__.co_filename})
@@ -200,11 +204,35 @@ def first_line(value: object) -> str:
     return lines[0][:LONGEST_LINE] if lines else ""
 
 
+def is_misread(exception: BaseException) -> bool:
+    """Tell whether the compiler could not make text of the script."""
+    if not isinstance(exception, (SyntaxError, ValueError)):
+        return False
+    trace = exception.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    # Nothing that has begun to run may be run again.
+    if trace is None or trace.tb_frame.f_code is not code_of.__code__:
+        return False
+    return not getattr(exception, "lineno", None) or "'utf-8' codec" in str(exception)
+
+
+def leave_to_python(script: str, arguments: "list[str]") -> None:
+    """Become Python itself, which reads a file by lines and has other words for what is in there.
+
+    Where there is no fork there is no becoming another either.
+    """
+    if hasattr(os, "fork"):
+        try:
+            os.execv(sys.executable, [sys.executable, "-u", script] + arguments)
+        except OSError:
+            pass  # then in the words of the compiler
+
+
 def hide_own_frames(own_files: "set[str]") -> None:
     """Let whatever shows uncaught exceptions see the user's frames only."""
-    hook = getattr(sys, "excepthook", None)
-    if hook is None:
-        return
+    is_missing = not hasattr(sys, "excepthook")
+    hook = getattr(sys, "excepthook", DISPLAY)
 
     def show(
         kind: "type[BaseException]", value: BaseException, trace: "TracebackType | None"
@@ -212,11 +240,34 @@ def hide_own_frames(own_files: "set[str]") -> None:
         sys.excepthook = hook
         trace = users_part(trace, own_files)
         value.__traceback__ = sys.last_traceback = trace
-        hook(kind, value, trace)
+        # What follows but for the call of the hook is what Python does, less frames of ours.
+        if is_missing:
+            del sys.excepthook
+            say("sys.excepthook is missing\n")
+            DISPLAY(kind, value, trace)
+            return
+        try:
+            hook(kind, value, trace)
+        except SystemExit:
+            raise
+        except BaseException as error:
+            error.__traceback__ = users_part(error.__traceback__, own_files)
+            say("Error in sys.excepthook:\n")
+            DISPLAY(type(error), error, error.__traceback__)
+            say("\nOriginal exception was:\n")
+            DISPLAY(kind, value, trace)
 
     sys.excepthook = show
     # Python calls a hook without holding it, and this one takes itself out of its place.
     HELD.append(show)
+
+
+def say(words: str) -> None:
+    """Write to stderr; where the script has none, to that of the process."""
+    try:
+        sys.stderr.write(words)
+    except Exception:
+        os.write(2, words.encode())
 
 
 def users_part(trace: "TracebackType | None", own_files: "set[str]") -> "TracebackType | None":
@@ -285,6 +336,7 @@ def make_heard() -> None:
     if printer is None:
         return  # a logging.py of the script's own
     root = logging.root
+    set_up = logging.basicConfig.__code__
     own_methods = vars(root)  # what stands here goes before the methods of the class
 
     def set_level(level: "int | str") -> None:
@@ -292,7 +344,10 @@ def make_heard() -> None:
         root.setLevel(level)
 
     def add_handler(handler: "logging.Handler") -> None:
-        if is_unasked(sys._getframe().f_back):  # pyright: ignore[reportPrivateUsage] # no public one
+        # The first message may come so late that nothing can be imported any more.
+        caller = sys._getframe().f_back  # pyright: ignore[reportPrivateUsage] # no public one
+        does_print = getattr(logging, "lastResort", None) is printer
+        if does_print and is_unasked(caller, set_up):
             return
         del own_methods["addHandler"]
         if own_methods.pop("setLevel", None):
@@ -307,10 +362,8 @@ def make_heard() -> None:
     printer.setFormatter(logging.Formatter(LOG_FORMAT))
 
 
-def is_unasked(frame: "FrameType | None") -> bool:
+def is_unasked(frame: "FrameType | None", set_up: "CodeType") -> bool:
     """Tell whether logging sets itself up: `logging.info` does, before it prints at WARNING."""
-    import logging
-
-    if frame is None or frame.f_code is not logging.basicConfig.__code__:
+    if frame is None or frame.f_code is not set_up:
         return False
     return frame.f_back is not None and frame.f_back.f_globals.get("__name__") == "logging"
