@@ -5,16 +5,14 @@ serves, and how much memory it takes.  From a thousand past tasks to ten million
 takes.
 """
 
-import importlib
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any, cast
 
 import psutil
 
+from benchmarks import history
 from benchmarks.data_folder import DataFolder
 from benchmarks.figures import Figure
 from benchmarks.measuring import PEERS, of_peer, ours, peer
@@ -86,13 +84,7 @@ def _of_process(
 
 def _of_history(setting: Setting, size: int) -> Iterator[Figure]:
     who = ours()[0]
-    try:
-        history = importlib.import_module("benchmarks.history")
-    except ModuleNotFoundError as error:
-        reason = f"there is no {error.name}"
-        yield Figure(what=_STATUS, who=who, unit="ms", size=size, missing=reason)
-        return
-    measured = cast("Callable[[Path, int], Any]", history.measured)(setting.folder, size)
+    measured = history.measured(setting.folder, size)
     yield _figure(_STATUS, who, "ms", size, measured.status)
     yield _figure(_START, who, "s", size, measured.start)
 

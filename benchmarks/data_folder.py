@@ -12,7 +12,6 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from benchmarks.figures import OURS
-from scheduler.registry.attributes import ATTRIBUTES
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "benchmark"
@@ -20,10 +19,8 @@ NAME = "benchmark"
 #: The scheduler with every script in a new interpreter.
 COLD = "scheduler, warm=no"
 
-#: The value of `warm` by whose figures it makes.  A version that starts all cold has only those.
-WARM: Mapping[str, str | None] = (
-    {OURS: "auto", COLD: "no"} if "warm" in ATTRIBUTES else {COLD: None}
-)
+#: The value of `warm` by whose figures it makes.
+WARM: Mapping[str, str] = {OURS: "auto", COLD: "no"}
 
 
 class DataFolder:
@@ -42,8 +39,7 @@ class DataFolder:
 
     def write(self, jobs: Iterable[str], *, who: str, max_running: int | None = None) -> None:
         """Write registry and config; jobs are elements as `job` makes them."""
-        warm = WARM[who]
-        attributes = {"python": sys.executable, **({} if warm is None else {"warm": warm})}
+        attributes = {"python": sys.executable, "warm": WARM[who]}
         defaults = element("defaults", attributes)
         body = "\n  ".join([defaults, *jobs])
         (self.folder / "registry.xml").write_text(
