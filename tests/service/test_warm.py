@@ -357,6 +357,17 @@ def test_a_preloaded_file_that_changes_is_soon_loaded_anew(world: World, tmp_pat
 
 
 @needs_warm_starts
+def test_a_fork_does_not_show_what_only_another_routine_is_given(
+    world: World, tmp_path: Path
+) -> None:
+    shows = "print('OTHERS' in open('/proc/self/environ').read())"
+    others = Awkward(body=shows, environment={"OTHERS": "secret", "MALLOC_OWN": "1"})
+    own = Awkward(body=shows, environment={"MALLOC_OWN": "1"})
+    said = [world.run(one, tmp_path, warm=True).log for one in (others, own)]
+    assert said == ["False\n"] * 2
+
+
+@needs_warm_starts
 def test_a_launch_that_does_not_allow_it_is_never_warm(world: World, tmp_path: Path) -> None:
     before = world.warm_starts
     world.run(Awkward(body="print('cold')"), tmp_path, warm=False)

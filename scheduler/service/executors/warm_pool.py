@@ -322,9 +322,18 @@ def _is_read_at_start(name: str) -> bool:
 
 
 def _environment_of(launch: Launch) -> dict[str, str]:
-    """Return the environment in which a warm interpreter is started: no attempt's mark is in it."""
-    own = launch.environment.items()
-    return {name: value for name, value in own if name not in _OF_ATTEMPT}
+    """Return the environment in which a warm interpreter is started.
+
+    No attempt's mark is in it; nor, without a preload, what is one routine's own and may be secret:
+    the forks of others would show it.
+    """
+    all_matter = bool(launch.preload)
+    return {
+        name: value
+        for name, value in launch.environment.items()
+        if name not in _OF_ATTEMPT
+        and (all_matter or _is_read_at_start(name) or os.environ.get(name) == value)
+    }
 
 
 def _spawn(
