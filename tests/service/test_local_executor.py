@@ -6,6 +6,7 @@ import queue
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -512,6 +513,37 @@ def test_a_kill_of_what_has_ended_or_never_was_does_nothing(world: World) -> Non
     world.kill()
     assert world.run("") == Exit(code=0)
     world.kill(hard=True)
+
+
+def lack_a_thread(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let threads whose target is a function of this name not start any more."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if getattr(thread, "_target").__name__ == name:  # noqa: B009
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+def test_an_attempt_whose_log_nobody_can_look_at_runs_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lack_a_thread(monkeypatch, "_look")
+    assert world.run("for n in range(100_000): print(n)", log_limit=1000) == Exit(code=0)
+    assert len(world.logged()) == 1000
+
+
+@posix_only
+def test_a_kill_with_no_thread_left_for_it_is_a_hard_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = family(world, STUBBORN)
+    lack_a_thread(monkeypatch, "_end")
+    world.kill()
+    assert world.end() == Exit(signal="SIGKILL", killed=True)
+    assert all(is_gone(pid) for pid in pids)
 
 
 # -- What it cost --------------------------------------------------------------------------------

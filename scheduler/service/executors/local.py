@@ -262,8 +262,8 @@ class LocalExecutor:
         if not self._has_ended(running):
             self._tell(running, exit_)
             return
-        # Others are not to wait for the rest of its tree.
-        threading.Thread(target=self._tell, args=(running, exit_), daemon=True).start()
+        # Others are not to wait for the rest of its tree, if that can be helped.
+        _aside(self._tell, running, exit_)
 
     def is_refused(self, launch: Launch) -> None:
         """Start an attempt cold that no warm interpreter has begun."""
@@ -294,9 +294,7 @@ class LocalExecutor:
         running = self._running[launch.task, launch.attempt]
         running.warm = None
         if may_begin or _read(running.record) is not None:
-            watcher = threading.Thread(target=self._watch, args=(running,), daemon=True)
-            self._threads.add(watcher)
-            watcher.start()
+            _aside(self._watch, running)
         else:
             self.is_refused(launch)
 
@@ -314,8 +312,15 @@ class LocalExecutor:
                     running.request.harden()
                 return
             running.request = KillRequest(hard=hard)
-            running.killer = threading.Thread(target=_end, args=(running,), daemon=True)
-            running.killer.start()
+            killer = threading.Thread(target=_end, args=(running,), daemon=True)
+            try:
+                killer.start()
+                running.killer = killer
+                return
+            except RuntimeError as error:
+                log.error("killed at once, with no thread left to ask task=%s: %s", task, error)
+                running.request.harden()
+        _end(running)
 
     def forget(self, task: str, attempt: int) -> None:
         """Drop what is kept of an attempt that has ended, now that its end has been stored."""
@@ -440,6 +445,14 @@ def _target(launch: Launch) -> tuple[str, str]:
         return "--script", launch.script
     assert launch.module is not None, f"{launch.task} has neither script nor module"
     return "--module", launch.module
+
+
+def _aside(work: Callable[..., None], *arguments: object) -> None:
+    """Do something in a thread of its own; or here, if the system has none left."""
+    try:
+        threading.Thread(target=work, args=arguments, daemon=True).start()
+    except RuntimeError:
+        work(*arguments)
 
 
 def _limited(path: Path | None, limit: int) -> LimitedLog | None:

@@ -96,8 +96,14 @@ class LogLimiter:
             self._logs.append(limited)
             # On Windows a cut would not move the place at which the process writes on.
             if self._thread is None and sys.platform != "win32":
-                self._thread = threading.Thread(target=self._look, name="log limiter", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._look, name="log limiter", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    # Cut at its end it is all the same; and the next one tries again.
+                    log.warning("logs are not looked at while they grow: %s", error)
+                    return
+                self._thread = thread
 
     def finish(self, limited: LimitedLog) -> None:
         """Cut the log to its limit for the last time."""

@@ -169,8 +169,14 @@ def _kill_until_gone(
 ) -> None:
     out_of_reach: set[psutil.Process] = set()
     pause = SHORTEST_PAUSE
-    # What is killed may have forked just before: only a look that finds nothing ends this.
-    while tree := [one for one in tree_of(main, marker, known) if one not in out_of_reach]:
+    # What is killed may have forked just before, and what moves from pid to pid may be missed: only
+    # two looks that find nothing end this.
+    looks = 0
+    while looks < 2:
+        tree = [one for one in tree_of(main, marker, known) if one not in out_of_reach]
+        looks = 0 if tree else looks + 1
+        if not tree:
+            continue
         out_of_reach |= _signal(tree, main, hard=True)
         known.update(tree)
         if pause == LONGEST_PAUSE:
