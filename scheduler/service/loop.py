@@ -341,6 +341,8 @@ class Loop:
             replies.take(ask, decided)
             replies.add(ask, hints)
         self._keep([command for command in commands if isinstance(command, Record)])
+        if any(isinstance(event, SchedulerStarted) for event, _ in events):
+            self._keep_registry()
         for event, ask in events:
             if isinstance(event, RegistryReloaded) and not replies.has_failed(ask):
                 replies.add(ask, [self._adopt(event)])
@@ -371,9 +373,27 @@ class Loop:
         Raises:
             StoreError: it has not, and the scheduler is to end at once.
         """
-        while records:
+        if records:
+            self._write(lambda: self._store.apply(records))
+
+    def _keep_registry(self) -> None:
+        """Store the files of the registry in force, after what follows from it.
+
+        Before anything starts by it, too: what runs takes the slots that this registry says, and a
+        start after a crash knows that from these files alone.
+
+        Raises:
+            StoreError: it has not worked, and the scheduler is to end at once.
+        """
+        reloading = self._reloading
+        if reloading is not None:
+            sources = reloading.current.sources
+            self._write(lambda: self._store.keep_sources(sources, reloading.timezone))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        while True:
             try:
-                self._store.apply(records)
+                write()
                 break
             except StoreError as error:
                 self._wait_for_store(error)
@@ -425,12 +445,8 @@ class Loop:
 
     def _adopt(self, event: RegistryReloaded) -> str:
         assert self._reloading is not None, "nobody else reloads"
-        loaded, words = self._reloading.adopt(event.registry)
-        try:
-            self._store.keep_sources(loaded.sources, self._reloading.timezone)
-        except StoreError as error:
-            # The next start compares with the one before: what changed since is settled again.
-            log.error("the registry's files were not kept: %s", error)
+        words = self._reloading.adopt(event.registry)
+        self._keep_registry()
         return words
 
     def _carry_out(self, command: Command) -> None:

@@ -122,8 +122,8 @@ class Reloading:
         self._taken.append(candidate)
         return candidate
 
-    def adopt(self, registry: Registry) -> tuple[Loaded, str]:
-        """Go on with a registry that has been taken; return it, and what changed in words."""
+    def adopt(self, registry: Registry) -> str:
+        """Go on with a registry that has been taken; return what changed, in words."""
         loaded = next(one for one in self._taken if one.registry is registry)
         self._taken.remove(loaded)
         diff = difference_of(self._current.registry, registry)
@@ -132,7 +132,7 @@ class Reloading:
         count = len(registry)
         words = f"registry reloaded: {count} routine{'s' * (count != 1)}, {diff}"
         log.info("%s", words)
-        return loaded, words
+        return words
 
     def complain(self, error: SchedulerError) -> None:
         """Say that what lies on disk cannot be loaded; the registry in force stays."""

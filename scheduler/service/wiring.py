@@ -165,7 +165,6 @@ class Scheduler:
                 gc.freeze()
                 if notifier is not None:
                     notifier.start()
-                store.keep_sources(loaded.sources, settings.timezone)
                 if on_change is not None:
                     on_change.start()
                 told(self._banner(instance, loaded, answers, room.taken_up))

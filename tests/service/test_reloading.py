@@ -132,8 +132,8 @@ def test_the_revision_that_was_shown_is_taken_and_adopted(folder: Folder) -> Non
     folder.write(LOAD)
     revision = str(folder.preview()["revision"])
     taken = folder.reloading.taken(revision)
-    loaded, words = folder.reloading.adopt(taken.registry)
-    assert loaded is taken is folder.reloading.current
+    words = folder.reloading.adopt(taken.registry)
+    assert folder.reloading.current is taken
     assert words == "registry reloaded: 1 routine, 1 removed"
     assert folder.notices == [()]
 

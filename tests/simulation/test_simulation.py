@@ -63,3 +63,25 @@ def test_starts_that_are_killed_before_their_first_note_cost_no_attempt(
     outcome = live_through(story_of(seed))
     assert outcome.broken is None
     assert outcome.crashes >= 2
+
+
+@pytest.mark.parametrize("seed", (3, 11, 33))
+def test_a_registry_is_kept_before_anything_starts_by_it(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[int, None] = {}  # by which scheduler
+    starts: dict[int, None] = {}
+
+    class Watched(world.World):
+        def point(self, name: str) -> None:
+            scheduler = self.machine.generation
+            if name == "after keep_sources":
+                kept[scheduler] = None
+            elif name == "before start":
+                assert scheduler in kept, f"scheduler {scheduler} starts a script before that"
+                starts[scheduler] = None
+            super().point(name)
+
+    monkeypatch.setattr(world, "World", Watched)
+    assert live_through(story_of(seed)).broken is None
+    assert len(starts) > 1

@@ -216,7 +216,6 @@ class World:
                 self.ledger.check_fresh()
             self.ledger.note_is_old = False
             self.ledger.doubtful.clear()
-            self._store.keep_sources(loaded.sources, self.settings.timezone)
             room.loop.run()
             self._check_end(room)
             room.executor.close(leaves_running=room.loop.leaves_running)

@@ -85,7 +85,6 @@ class TimedScheduler:
             stack.enter_context(closing(room.executor))
             stack.callback(self.release)
             room.begin()
-            store.keep_sources(loaded.sources, settings.timezone)
             self.settle()
             yield self
             if self._has_crashed:
