@@ -80,8 +80,11 @@ def leads(process: psutil.Process) -> bool:
 
 
 def is_of(process: psutil.Process, task: str) -> bool:
-    """Return whether a process belongs to a task."""
-    return process.environ().get("SCHEDULER_TASK") == task
+    """Return whether a process belongs to a task, and is still there."""
+    try:
+        return process.environ().get("SCHEDULER_TASK") == task
+    except psutil.NoSuchProcess:
+        return False
 
 
 # -- Descriptors and processes -------------------------------------------------------------------
