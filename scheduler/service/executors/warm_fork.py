@@ -35,18 +35,12 @@ class Fork:
 
 #: Variables that change nothing of how an interpreter ends; another may.
 _HARMLESS = frozenset(
-    [
-        "PYTHONDONTWRITEBYTECODE",
-        "PYTHONHASHSEED",
-        "PYTHONIOENCODING",
-        "PYTHONNOUSERSITE",
-        "PYTHONPATH",
-        "PYTHONPYCACHEPREFIX",
-        "PYTHONSAFEPATH",
-        "PYTHONUNBUFFERED",
-        "PYTHONUTF8",
-        "PYTHONWARNINGS",
-    ]
+    "PYTHON" + name
+    for name in (
+        "BREAKPOINT CASEOK COERCECLOCALE DONTWRITEBYTECODE HASHSEED HOME INTMAXSTRDIGITS IOENCODING"
+        " NODEBUGRANGES NOUSERSITE OPTIMIZE PATH PYCACHEPREFIX SAFEPATH STARTUP TZPATH UNBUFFERED"
+        " USERBASE UTF8 WARNINGS"
+    ).split()
 )
 #: Objects of a script up to which it is quicker to look at each than to let Python end.
 _FEW = 20_000
