@@ -158,7 +158,7 @@ class Loop:
         self._leaves_running = False
         self._watch: Watch | None = None
         self._held: list[Item] = []  # what came in while the store could not be written
-        self._ends: list[tuple[TaskId, int, str]] = []  # for the log
+        self._lines: list[str] = []  # for the log, once nothing waits for it
         self._outage: Outage | None = None
         self._offset = clock.now() - clock.since_boot()
 
@@ -274,7 +274,7 @@ class Loop:
         id = self._attempts.pop((ended.task, ended.attempt), None)
         if id is None:
             return ()
-        self._ends.append((id, ended.attempt, _in_words(ended.exit)))
+        self._lines.append(f"attempt ended task={id} n={ended.attempt} {_in_words(ended.exit)}")
         return (end_of(id, ended.attempt, ended.exit, now),)
 
     def _stop(self, now: datetime, *, at_once: bool, within: timedelta | None) -> StopAsked:
@@ -352,9 +352,10 @@ class Loop:
         for event, _ in events:
             if isinstance(event, AttemptExited | AttemptRefused | AttemptLost):
                 self._executor.forget(str(event.task), event.attempt)
-        for line in self._ends:
-            log.info("attempt ended task=%s n=%d %s", *line)
-        self._ends.clear()
+        # In their order: what starts is told after the end that it has waited for.
+        for line in self._lines:
+            log.info("%s", line)
+        self._lines.clear()
         if self._watch is not None:
             self._watch.see(commands)
         replies.send()
@@ -484,7 +485,7 @@ class Loop:
                 AttemptRefused(at=self._clock.now(), task=id, attempt=number, error=str(error))
             )
             return
-        log.info("attempt started task=%s n=%d", id, number)
+        self._lines.append(f"attempt started task={id} n={number}")
 
     def _keep_note(self, note: NoteToKeep) -> None:
         try:
