@@ -150,7 +150,7 @@ def is_container(script: str) -> bool:
     return False
 
 
-def code_of(script: str, module: "ModuleType", code: "CodeType | None" = None) -> "CodeType | None":
+def code_of(script: str, module: "ModuleType") -> "CodeType | None":
     """Return the code of a file, and set the loader that Python would have set."""
     if script.endswith(".pyc"):
         loader = SourcelessFileLoader("__main__", script)

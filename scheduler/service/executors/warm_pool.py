@@ -306,14 +306,14 @@ def _is_source(script: str) -> bool:
 
 def key_of(launch: Launch) -> Key:
     """Return what launches have in common that one warm interpreter can serve."""
-    # What a library reads as it is loaded nobody knows.
-    all_matter = bool(launch.preload)
-    variables = (
-        (name, value)
-        for name, value in launch.environment.items()
-        if name not in _OF_ATTEMPT and (all_matter or _is_read_at_start(name))
-    )
+    variables = (item for item in launch.environment.items() if _matters(item[0], launch))
     return (launch.python, launch.preload, tuple(sorted(variables)))
+
+
+def _matters(name: str, launch: Launch) -> bool:
+    """Tell whether a warm interpreter serves only launches with the same value of a variable."""
+    # What a library reads as it is loaded nobody knows.
+    return name not in _OF_ATTEMPT and (bool(launch.preload) or _is_read_at_start(name))
 
 
 @lru_cache(maxsize=1000)
@@ -327,12 +327,10 @@ def _environment_of(launch: Launch) -> dict[str, str]:
     No attempt's mark is in it; nor, without a preload, what is one routine's own and may be secret:
     the forks of others would show it.
     """
-    all_matter = bool(launch.preload)
     return {
         name: value
         for name, value in launch.environment.items()
-        if name not in _OF_ATTEMPT
-        and (all_matter or _is_read_at_start(name) or os.environ.get(name) == value)
+        if _matters(name, launch) or (name not in _OF_ATTEMPT and os.environ.get(name) == value)
     }
 
 
