@@ -10,6 +10,7 @@ import queue
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -337,6 +338,16 @@ def test_a_library_that_forks_would_lack_something_of_is_refused_with_the_reason
     while why not in caplog.text:
         assert time.monotonic() < deadline, caplog.text
         time.sleep(0.01)
+
+
+@needs_warm_starts
+def test_what_an_interpreter_says_last_is_heard_though_it_ends_with_a_request_unread() -> None:
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    its.send(b"refused")
+    ours.send(b"a request")
+    its.close()
+    with ours:
+        assert [warm_pool.received(ours) for _ in range(2)] == [b"refused", b""]
 
 
 @needs_warm_starts

@@ -210,7 +210,7 @@ class WarmPool:
 
     def _listen(self, warm: _Warm) -> None:
         """Read what a warm interpreter answers, until it is gone."""
-        while packet := _received(warm.channel):
+        while packet := received(warm.channel):
             what, number, *words = marshal.loads(packet)
             if what == warm_server.ENDED:
                 self._see_end(warm, number, *words)
@@ -367,11 +367,14 @@ def _packet(*words: Any) -> bytes:
     return marshal.dumps(words, warm_server.FORMAT)
 
 
-def _received(channel: socket.socket) -> bytes:
-    try:
-        return channel.recv(warm_server.LONGEST)
-    except OSError:
-        return b""
+def received(channel: socket.socket) -> bytes:
+    """Return the next packet that a warm interpreter has sent, or nothing once there is none."""
+    # One that ends with a request unread resets the channel: that is told once, and before what it
+    # has said last.
+    for _ in range(2):
+        with contextlib.suppress(OSError):
+            return channel.recv(warm_server.LONGEST)
+    return b""
 
 
 def _retire(warm: _Warm) -> None:
