@@ -43,7 +43,7 @@ from scheduler.service.recovery import TakenUp, end_of, restored
 from scheduler.service.reloading import Reloading
 from scheduler.service.replies import Replies
 from scheduler.service.requests import covered_downstreams, events_of
-from scheduler.service.store.protocol import Store
+from scheduler.service.store.protocol import RegistryText, Store
 
 log = logging.getLogger(__name__)
 
@@ -340,9 +340,8 @@ class Loop:
             commands.extend(decided)
             replies.take(ask, decided)
             replies.add(ask, hints)
-        self._keep([command for command in commands if isinstance(command, Record)])
-        if any(isinstance(event, SchedulerStarted) for event, _ in events):
-            self._keep_registry()
+        records = [command for command in commands if isinstance(command, Record)]
+        self._keep(records, self._new_registry(events, replies))
         for event, ask in events:
             if isinstance(event, RegistryReloaded) and not replies.has_failed(ask):
                 replies.add(ask, [self._adopt(event)])
@@ -368,33 +367,30 @@ class Loop:
             for sentence in covered_downstreams(registry, self._store, recorded.id, executed)
         )
 
-    def _keep(self, records: list[Record]) -> None:
+    def _new_registry(
+        self, events: list[tuple[AnyEvent, Ask | None]], replies: Replies
+    ) -> RegistryText | None:
+        """Return the text of the registry that the last of these events brought, if one did."""
+        text: RegistryText | None = None
+        for event, ask in events:
+            if not isinstance(event, SchedulerStarted | RegistryReloaded):
+                continue
+            if self._reloading is not None and not replies.has_failed(ask):
+                text = self._reloading.text_of(event.registry)
+        return text
+
+    def _keep(self, records: list[Record], registry: RegistryText | None) -> None:
         """Store the decisions; nothing is done until that has worked.
+
+        With them, as one, the registry that they follow from: what runs takes the slots that it
+        says, and a start after a crash knows that from its files alone.
 
         Raises:
             StoreError: it has not, and the scheduler is to end at once.
         """
-        if records:
-            self._write(lambda: self._store.apply(records))
-
-    def _keep_registry(self) -> None:
-        """Store the files of the registry in force, after what follows from it.
-
-        Before anything starts by it, too: what runs takes the slots that this registry says, and a
-        start after a crash knows that from these files alone.
-
-        Raises:
-            StoreError: it has not worked, and the scheduler is to end at once.
-        """
-        reloading = self._reloading
-        if reloading is not None:
-            sources = reloading.current.sources
-            self._write(lambda: self._store.keep_sources(sources, reloading.timezone))
-
-    def _write(self, write: Callable[[], None]) -> None:
-        while True:
+        while records or registry is not None:
             try:
-                write()
+                self._store.apply(records, registry)
                 break
             except StoreError as error:
                 self._wait_for_store(error)
@@ -446,9 +442,7 @@ class Loop:
 
     def _adopt(self, event: RegistryReloaded) -> str:
         assert self._reloading is not None, "nobody else reloads"
-        words = self._reloading.adopt(event.registry)
-        self._keep_registry()
-        return words
+        return self._reloading.adopt(event.registry)
 
     def _carry_out(self, command: Command) -> None:
         match command:

@@ -25,7 +25,7 @@ from scheduler.registry.words import trigger_in_words
 from scheduler.service.config import Settings
 from scheduler.service.inbox import Ask
 from scheduler.service.registry_files import check_registry
-from scheduler.service.store.protocol import Reader, Source
+from scheduler.service.store.protocol import Reader, RegistryText, Source
 from scheduler.service.views import View, in_zone
 from scheduler.service.watching import FileWatch
 from scheduler.zones import to_instant, to_utc
@@ -70,11 +70,6 @@ class Reloading:
     def current(self) -> Loaded:
         """Return the registry in force."""
         return self._current
-
-    @property
-    def timezone(self) -> str:
-        """Return the zone that registries are read with."""
-        return self._settings.timezone
 
     def tell(self, listener: Callable[[Loaded, tuple[str, ...]], None]) -> None:
         """Tell of each registry that is adopted from now on, with the notices that go with it."""
@@ -121,6 +116,11 @@ class Reloading:
             raise SchedulerError(_CHANGED_MEANWHILE)
         self._taken.append(candidate)
         return candidate
+
+    def text_of(self, registry: Registry) -> RegistryText:
+        """Return what the registry in force, or one that has been taken, was read from."""
+        loaded = next(one for one in (self._current, *self._taken) if one.registry is registry)
+        return RegistryText(sources=loaded.sources, timezone=self._settings.timezone)
 
     def adopt(self, registry: Registry) -> str:
         """Go on with a registry that has been taken; return what changed, in words."""

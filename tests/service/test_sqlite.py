@@ -32,7 +32,7 @@ from scheduler.engine.states import TaskState
 from scheduler.engine.task import PauseScope
 from scheduler.errors import DamagedError, StoreError
 from scheduler.service.store.memory import MemoryStore
-from scheduler.service.store.protocol import Reader, Store
+from scheduler.service.store.protocol import Reader, RegistryText, Source, Store
 from scheduler.service.store.sqlite import SqliteReader, SqliteStore
 from tests.support.builders import a_pause, a_routine_state, a_run, a_task, an_attempt, an_id, at
 
@@ -197,9 +197,11 @@ def test_a_record_that_is_refused_takes_its_whole_transaction_with_it(tmp_path: 
         store.apply(record(1))
         before = all_answers(store)
         bad = RecordRun(run=a_run(first="2026-10-02", last="2026-10-01"))
+        registry = RegistryText(sources=(Source(path="/d/registry.xml", data=b""),), timezone="UTC")
         with pytest.raises(sqlite3.IntegrityError):
-            store.apply([*record(2), bad])
+            store.apply([*record(2), bad], registry)
         assert all_answers(store) == before
+        assert store.sources() == ()
         store.apply(record(2))
         assert store.planned_until() == at("2026-10-01T00:00:02")
 

@@ -27,7 +27,7 @@ from scheduler.engine.task import (
     Task,
 )
 from scheduler.service.store.memory import MemoryStore
-from scheduler.service.store.protocol import Fate, Source, Store
+from scheduler.service.store.protocol import Fate, RegistryText, Source, Store
 from scheduler.service.store.sqlite import SqliteStore
 from tests.support.builders import (
     a_pause,
@@ -261,9 +261,9 @@ def test_notes_and_sources_are_replaced(store: Store) -> None:
     store.keep_note("key", "två \udcff")
     assert store.note("key") == "två \udcff"
     files = (Source(path="/d/registry.xml", data=b"\0\xff"), Source(path="/d/\udcff", data=b""))
-    store.keep_sources(files, "Europe/Paris")
+    store.apply([], RegistryText(sources=files, timezone="Europe/Paris"))
     assert store.sources() == files
-    store.keep_sources(files[::-1], "UTC")
+    store.apply([], RegistryText(sources=files[::-1], timezone="UTC"))
     assert store.sources() == files[::-1]
     assert store.note("registry timezone") == "UTC"
 

@@ -37,7 +37,7 @@ from scheduler.service import recovery, wiring
 from scheduler.service.executors.protocol import Found
 from scheduler.service.loop import Loop
 from scheduler.service.replies import Replies
-from scheduler.service.store.protocol import BOOT_NOTE
+from scheduler.service.store.protocol import BOOT_NOTE, RegistryText
 from scheduler.service.wiring import EngineRoom
 from tests.simulation.fragile import FragileMemoryStore, Killed
 from tests.simulation.machine import MachineExecutor
@@ -546,21 +546,21 @@ _plant(
 _plant(
     "an-act-before-its-write",
     "8: a kill -9 starts none twice: write first, act second",
-    lambda: _instead(Loop, "_keep", lambda original, self, records: _kept_later(self, records)),
+    lambda: _instead(Loop, "_keep", lambda original, self, *given: _kept_later(self, *given)),
     lambda: _instead(Loop, "step", lambda original, self: _step_then_keep(original, self)),
 )
-_LATER: list[Record] = []
+_LATER: list[tuple[list[Record], RegistryText | None]] = []
 
 
-def _kept_later(self: Loop, records: list[Record]) -> None:
-    _LATER[:] = records
+def _kept_later(self: Loop, records: list[Record], registry: RegistryText | None) -> None:
+    _LATER[:] = [(records, registry)]
 
 
 def _step_then_keep(original: Function, self: Loop) -> None:
     original(self)
-    if _LATER:
-        self._store.apply(tuple(_LATER))
-        _LATER.clear()
+    for records, registry in _LATER:
+        self._store.apply(records, registry)
+    _LATER.clear()
 
 
 _plant(
@@ -588,9 +588,9 @@ def _dropped(original: Function, self: Loop, ended: Any, now: Any) -> Any:
     return original(self, ended, now)
 
 
-def _forgiving(original: Function, self: Any, records: Sequence[Record]) -> None:
+def _forgiving(original: Function, self: Any, *given: Any) -> None:
     try:
-        original(self, records)
+        original(self, *given)
     except StoreError:
         return
 
@@ -856,9 +856,14 @@ def _kept_but(dropped: Callable[[Record], bool]) -> AbstractContextManager[None]
     """Let the store keep all but some records, of which it says that they were kept."""
     from scheduler.service.store.memory import MemoryStore
 
-    def changed(original: Function, self: FragileMemoryStore, records: Sequence[Record]) -> None:
+    def changed(
+        original: Function,
+        self: FragileMemoryStore,
+        records: Sequence[Record],
+        registry: RegistryText | None,
+    ) -> None:
         self.disk.write("apply")
-        MemoryStore.apply(self, [one for one in records if not dropped(one)])
+        MemoryStore.apply(self, [one for one in records if not dropped(one)], registry)
         self.disk.written(records)
         self.disk.point("after apply")
 
@@ -871,18 +876,23 @@ _plant(
     lambda: _instead(
         FragileMemoryStore,
         "apply",
-        lambda original, self, records: _halved(original, self, records),
+        lambda original, self, *given: _halved(original, self, *given),
     ),
 )
 
 
-def _halved(original: Function, self: FragileMemoryStore, records: Sequence[Record]) -> None:
+def _halved(
+    original: Function,
+    self: FragileMemoryStore,
+    records: Sequence[Record],
+    registry: RegistryText | None,
+) -> None:
     from scheduler.service.store.memory import MemoryStore
 
     try:
-        original(self, records)
+        original(self, records, registry)
     except Killed:
-        MemoryStore.apply(self, records[: len(records) // 2])
+        MemoryStore.apply(self, records[: len(records) // 2], registry)
         raise
 
 

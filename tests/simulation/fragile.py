@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from scheduler.engine.commands import Record
 from scheduler.errors import StoreError
 from scheduler.service.store.memory import MemoryStore
-from scheduler.service.store.protocol import Source
+from scheduler.service.store.protocol import RegistryText
 from scheduler.service.store.sqlite import SqliteStore
 
 
@@ -38,18 +38,12 @@ class FragileMemoryStore(MemoryStore):
 
     disk: Disk
 
-    def apply(self, records: Sequence[Record]) -> None:
+    def apply(self, records: Sequence[Record], registry: RegistryText | None = None) -> None:
         """Keep all of these, or die, or find the disk full."""
         self.disk.write("apply")
-        super().apply(records)
+        super().apply(records, registry)
         self.disk.written(records)
         self.disk.point("after apply")
-
-    def keep_sources(self, sources: Sequence[Source], timezone: str) -> None:
-        """Keep the files of a registry."""
-        self.disk.write("keep_sources")
-        super().keep_sources(sources, timezone)
-        self.disk.point("after keep_sources")
 
     def keep_note(self, key: str, value: str) -> None:
         """Keep a note."""
@@ -63,18 +57,12 @@ class FragileSqliteStore(SqliteStore):
 
     disk: Disk
 
-    def apply(self, records: Sequence[Record]) -> None:
+    def apply(self, records: Sequence[Record], registry: RegistryText | None = None) -> None:
         """Keep all of these, or die, or find the disk full."""
         self.disk.write("apply")
-        super().apply(records)
+        super().apply(records, registry)
         self.disk.written(records)
         self.disk.point("after apply")
-
-    def keep_sources(self, sources: Sequence[Source], timezone: str) -> None:
-        """Keep the files of a registry."""
-        self.disk.write("keep_sources")
-        super().keep_sources(sources, timezone)
-        self.disk.point("after keep_sources")
 
     def keep_note(self, key: str, value: str) -> None:
         """Keep a note."""

@@ -65,23 +65,27 @@ def test_starts_that_are_killed_before_their_first_note_cost_no_attempt(
     assert outcome.crashes >= 2
 
 
-@pytest.mark.parametrize("seed", (3, 11, 33))
-def test_a_registry_is_kept_before_anything_starts_by_it(
+@pytest.mark.parametrize("seed", (3, 7, 11, 33))
+def test_a_registry_is_kept_with_the_first_records_that_follow_from_it(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: dict[int, None] = {}  # by which scheduler
-    starts: dict[int, None] = {}
+    looks: dict[tuple[int, bytes], None] = {}  # by scheduler, and its registry's text
 
     class Watched(world.World):
         def point(self, name: str) -> None:
-            scheduler = self.machine.generation
-            if name == "after keep_sources":
-                kept[scheduler] = None
-            elif name == "before start":
-                assert scheduler in kept, f"scheduler {scheduler} starts a script before that"
-                starts[scheduler] = None
+            if name in ("after apply", "before start"):
+                self._look_at_what_is_kept(name)
             super().point(name)
+
+        def _look_at_what_is_kept(self, name: str) -> None:
+            assert self._room is not None
+            reloading = self._room.reloading
+            decides_by = self._room.loop._engine.registry
+            loaded = (reloading.current, *reloading._taken)
+            sources = next(one.sources for one in loaded if one.registry is decides_by)
+            assert self._store.sources() == sources, f"{name} another registry is kept"
+            looks[self.machine.generation, sources[0].data] = None
 
     monkeypatch.setattr(world, "World", Watched)
     assert live_through(story_of(seed)).broken is None
-    assert len(starts) > 1
+    assert len(looks) > 1

@@ -25,7 +25,7 @@ from scheduler.engine.task import (
     Task,
     TaskId,
 )
-from scheduler.service.store.protocol import TIMEZONE_NOTE, Fate, Source
+from scheduler.service.store.protocol import TIMEZONE_NOTE, Fate, RegistryText, Source
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -43,8 +43,11 @@ class MemoryStore:
         self._sources: tuple[Source, ...] = ()
         self._notes: dict[str, str] = {}
 
-    def apply(self, records: Sequence[Record]) -> None:
-        """Keep all of these."""
+    def apply(self, records: Sequence[Record], registry: RegistryText | None = None) -> None:
+        """Keep all of these, and what they follow from."""
+        if registry is not None:
+            self._sources = registry.sources
+            self._notes[TIMEZONE_NOTE] = registry.timezone
         for record in records:
             match record:
                 case RecordTask(task=task):
@@ -69,11 +72,6 @@ class MemoryStore:
                         self._pauses[pause.scope, pause.name] = pause
                 case _:
                     assert_never(record)
-
-    def keep_sources(self, sources: Sequence[Source], timezone: str) -> None:
-        """Keep the files of a registry that loaded, and the zone that it was read with."""
-        self._sources = tuple(sources)
-        self._notes[TIMEZONE_NOTE] = timezone
 
     def keep_note(self, key: str, value: str) -> None:
         """Keep a note of the service to itself."""

@@ -28,6 +28,14 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryText:
+    """The files of a registry that loaded, its own first, and the zone that it was read with."""
+
+    sources: tuple[Source, ...]
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
     """One line of history: a task, or a run of skipped instants."""
 
@@ -167,18 +175,15 @@ class Reader(Protocol):
 class Store(Reader, Protocol):
     """A reader that its one writer, the loop, may also change."""
 
-    def apply(self, records: Sequence[Record]) -> None:
+    def apply(self, records: Sequence[Record], registry: RegistryText | None = None) -> None:
         """Keep all of these, or none: one durable transaction.
 
+        With ``registry``, what the records follow from, in place of the one that was kept before.
         An attempt does not change any more once it has a successor.
 
         Raises:
             StoreError: it could not be done; nothing is kept, and it may be tried again.
         """
-        ...
-
-    def keep_sources(self, sources: Sequence[Source], timezone: str) -> None:
-        """Keep the files of a registry that loaded, and the zone that it was read with."""
         ...
 
     def keep_note(self, key: str, value: str) -> None:

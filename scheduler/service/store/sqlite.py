@@ -51,7 +51,7 @@ from scheduler.service.store.migrate import (
     refuse_strange,
     schema_of,
 )
-from scheduler.service.store.protocol import Source
+from scheduler.service.store.protocol import TIMEZONE_NOTE, RegistryText
 from scheduler.service.store.rows import (
     Row,
     attempt_row,
@@ -166,15 +166,17 @@ class SqliteStore(SqlAnswers):
 
     # -- records ---------------------------------------------------------------------------
 
-    def apply(self, records: Sequence[Record]) -> None:
+    def apply(self, records: Sequence[Record], registry: RegistryText | None = None) -> None:
         """Keep all of these, or none: one durable transaction.
 
         Raises:
             StoreError: it could not be done; nothing is kept, and it may be tried again.
         """
-        if not records:
+        if not records and registry is None:
             return
         with self._counted() as counts:
+            if registry is not None:
+                self._keep_registry(registry)
             for record in records:
                 self._keep(record, counts)
 
@@ -236,6 +238,14 @@ class SqliteStore(SqlAnswers):
             counts[_SKIPPED] -= known[0]
             self._database.execute(WRITES["forget run"], (routine, first))
 
+    def _keep_registry(self, registry: RegistryText) -> None:
+        rows = (
+            (at, to_text(source.path), source.data) for at, source in enumerate(registry.sources)
+        )
+        self._database.execute(WRITES["forget sources"])
+        self._database.executemany(WRITES["keep source"], rows)
+        self._database.execute(WRITES["keep note"], (TIMEZONE_NOTE, registry.timezone))
+
     @contextmanager
     def _counted(self) -> Generator[Counter[str], None, None]:
         """Do one transaction; what is counted inside goes to the tally with it."""
@@ -246,14 +256,6 @@ class SqliteStore(SqlAnswers):
             self._database.executemany(WRITES["count"], changed)
 
     # -- what the service keeps ------------------------------------------------------------
-
-    def keep_sources(self, sources: Sequence[Source], timezone: str) -> None:
-        """Keep the files of a registry that loaded, and the zone that it was read with."""
-        rows = ((at, to_text(source.path), source.data) for at, source in enumerate(sources))
-        with self._transaction():
-            self._database.execute(WRITES["forget sources"])
-            self._database.executemany(WRITES["keep source"], rows)
-            self._database.execute(WRITES["keep note"], ("registry timezone", timezone))
 
     def keep_note(self, key: str, value: str) -> None:
         """Keep a note of the service to itself."""
