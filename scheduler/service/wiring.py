@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -197,7 +197,7 @@ class Scheduler:
         lines.extend(f"warning: {notice}" for notice in (*self._notices, *answers.identity.notices))
         lines.extend(self._late_lines(instance.started_at))
         lines.extend(_told_taken_up(taken_up))
-        lines.extend(_told_unfinished(taken_up.lost, self._store.failed()))
+        lines.extend(_told_unfinished(taken_up.lost, self._store))
         lines.extend(_told_unknown(answers.unknown()))
         return lines
 
@@ -579,10 +579,15 @@ def _some(ids: Sequence[TaskId], words: str) -> Iterator[str]:
         yield f"… and {len(ids) - _ALL_SHOWN} more"
 
 
-def _told_unfinished(lost: Sequence[TaskId], failed: Iterable[Task]) -> Iterator[str]:
+def _told_unfinished(lost: Sequence[TaskId], store: Reader) -> Iterator[str]:
     """Yield a line for each task that an end of the scheduler broke off, and that still matters."""
-    broken = {id: "lost, may have run" for id in lost}
-    for task in failed:
+    found = [task for task in map(store.task, lost) if task is not None]
+    yield from _some(
+        [task.id for task in found if not task.state.is_end],
+        "lost an attempt that may have run; it runs again, as its retries say",
+    )
+    broken = {task.id: "lost, may have run" for task in found if task.state is TaskState.FAILED}
+    for task in store.failed():
         if task.cause in (Cause.LOST, Cause.STOPPED):
             broken.setdefault(task.id, task.reason)
     for id, reason in list(broken.items())[:_ALL_SHOWN]:

@@ -194,7 +194,9 @@ def test_what_is_lost_runs_again_as_often_as_its_retries_say(folder: DataFolder)
     folder.kill_scheduler()
     lose(folder)
     folder.let_go()
-    folder.start()
+    told = folder.start()
+    assert f"{task} lost an attempt that may have run; it runs again, as its retries say" in told
+    assert "is failed" not in told
     fate = folder.wait_for(task)
     assert fate["state"] == "succeeded"
     assert [one["outcome"] for one in fate["attempts"]] == ["lost", "exited"]
