@@ -81,7 +81,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: str) -> str:
             "plan",
             {"if": "a-fails,b-fails"},
         ),
-        ("logs load --attempt 2", "logs", {"routine": "load", "attempt": "2", "offset": "0"}),
+        ("logs load --attempt 2", "logs", {"routine": "load", "attempt": "2"}),
     ],
 )
 def test_a_verb_asks_the_live_scheduler_and_prints_its_json(

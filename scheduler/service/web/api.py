@@ -115,7 +115,7 @@ def _add_reads(app: FastAPI, answers: Answers) -> None:
     def backfill_(parameters: Annotated[verbs.Backfill, Query()]) -> Response:
         return answer("backfill", parameters)
 
-    @app.get("/api/logs", summary="The log of an attempt, or a part of it")
+    @app.get("/api/logs", summary="Where the log of an attempt is, and whether it still grows")
     def logs(parameters: Annotated[verbs.Logs, Query()]) -> Response:
         return answer("logs", parameters)
 

@@ -89,12 +89,11 @@ class Grid(Parameters):
 
 
 class Logs(Parameters):
-    """The log of a task's attempt; of a routine, its latest task's."""
+    """Whose log: that of a task's attempt; of a routine, its latest task's."""
 
     task: _TaskId | None = None
     routine: _Routine | None = None
     attempt: Annotated[int | None, Field(ge=1, description="by default the latest")] = None
-    offset: Annotated[int, Field(ge=0, description="the first byte wanted")] = 0
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
