@@ -5,6 +5,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
@@ -136,7 +137,8 @@ def test_every_route_has_its_place() -> None:
     from scheduler.service.inbox import Ask, Inbox
     from scheduler.service.web.api import make_app
 
-    app = make_app(token="t", inbox=Inbox[Ask](), answers={}, version="0")
+    with closing(Inbox[Ask]()) as inbox:
+        app = make_app(token="t", inbox=inbox, answers={}, version="0")
     assert not missing(app.openapi()["paths"], page("http"))
 
 

@@ -8,10 +8,11 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
 
 from scheduler.errors import SchedulerError
 from scheduler.service.client import Client
@@ -425,16 +426,21 @@ def test_a_wrong_token_is_said(port: int) -> None:
         Client(an_instance(port, token="old")).get("ping")
 
 
-def test_a_port_that_is_taken_is_named_with_the_way_out(port: int) -> None:
-    app = make_app(token=TOKEN, inbox=Inbox(), answers=ANSWERS, version="1")
+@pytest.fixture
+def app() -> Iterator[FastAPI]:
+    """Return what is not served."""
+    with closing(Inbox[Ask]()) as inbox:
+        yield make_app(token=TOKEN, inbox=inbox, answers=ANSWERS, version="1")
+
+
+def test_a_port_that_is_taken_is_named_with_the_way_out(port: int, app: FastAPI) -> None:
     with pytest.raises(SchedulerError) as caught:
         ControlServer(app, "127.0.0.1", port).start()
     assert str(caught.value).startswith(f"cannot listen at 127.0.0.1:{port}: ")
     assert "port 0 is any free one" in str(caught.value)
 
 
-def test_a_host_that_is_not_there_is_named() -> None:
-    app = make_app(token=TOKEN, inbox=Inbox(), answers=ANSWERS, version="1")
+def test_a_host_that_is_not_there_is_named(app: FastAPI) -> None:
     with pytest.raises(SchedulerError, match=r"cannot listen at 203\.0\.113\.1:0"):
         ControlServer(app, "203.0.113.1", 0).start()
 
