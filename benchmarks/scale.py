@@ -24,6 +24,7 @@ from tabulate import tabulate
 
 from benchmarks.idle import quiet_registry
 from benchmarks.real_scheduler import Folder
+from scheduler.engine.admission import PLANNED_AT_ONCE
 from scheduler.service.clock import SystemClock, Wakeable
 from scheduler.service.config import read_config
 from scheduler.service.executors.protocol import Adoption, Exit, Found, Launch
@@ -261,6 +262,7 @@ class _Scheduler:
             end_unrecorded=lambda adoption: None,
             boot_id="boot",
             cores=2,
+            planned_at_once=PLANNED_AT_ONCE,
         )
         options = StartOptions(name="measured", assume_done=True)
         begun = time.perf_counter()

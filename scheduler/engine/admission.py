@@ -11,6 +11,7 @@ of slots of each pool, so that who lacks them holds up nobody else, and ten thou
 cost no more than one.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -20,6 +21,9 @@ from scheduler.engine.board import Board, Entry
 from scheduler.engine.states import TaskState
 from scheduler.engine.task import Origin, TaskId
 from scheduler.registry.routine import Overlap
+
+#: Routines of which a pass plans what has fallen due: few milliseconds, in which no end is seen to.
+PLANNED_AT_ONCE = 50
 
 
 class Lane(IntEnum):
@@ -37,6 +41,7 @@ class Limits:
 
     max_running: int
     late: int  # of those, how many that were late at start or wake: one a core
+    planned_at_once: int = PLANNED_AT_ONCE  # of so many routines, before ends are seen to
 
 
 #: (priority, the highest first; lane; place; routine)
@@ -147,13 +152,21 @@ def lane_of(board: Board, entry: Entry) -> Lane:
     return Lane.LATE if entry.task.instant < board.since else Lane.DUE
 
 
-def admitted(board: Board, queue: Queue, limits: Limits) -> TaskId | None:
-    """Return the next task that may start now, taken out of the queue; None if there is none."""
+def admitted(
+    board: Board, queue: Queue, limits: Limits, withheld: Container[str] = ()
+) -> TaskId | None:
+    """Return the next task that may start now, taken out of the queue; None if there is none.
+
+    Of the routines that are ``withheld`` none may; they must be offered again.
+    """
     while board.running_count < limits.max_running:
         head = queue.head(board, with_late=board.running_late < limits.late)
         if head is None:
             return None
         _, lane, _, name = head
+        if name in withheld:
+            queue.withhold(name)
+            continue
         id = queue.first_of(name)
         assert id is not None, "a routine without a ready task has no head"
         entry, routine = board.live[id], board.registry[name]

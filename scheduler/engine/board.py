@@ -215,6 +215,7 @@ class Board:
         self.registry = registry
         self.rank = {name: number for number, name in enumerate(registry.order)}
         self.planned_until = planned_until
+        self.behind: dict[str, datetime] = {}  # routines of which less is planned, and up to when
         self.since = planned_until  # of the start or the last wake: what is older is late
         self.routines: dict[str, RoutineState] = {}
         self.live: dict[TaskId, Entry] = {}
@@ -231,6 +232,7 @@ class Board:
         self.pauses: dict[tuple[PauseScope, str], Pause] = {}
         self.timers: list[tuple[datetime, TimerTurn, int, Timer]] = []  # a heap
         self.waits: list[tuple[datetime, TimerTurn, int, Timer]] = []  # the same, of wait_until
+        self.put_off: list[tuple[datetime, TimerTurn, int, Timer]] = []
         self._timers_set = 0
         self.freed: dict[str, None] = {}  # routines of which an attempt ended
         # upstream routine -> instant -> downstream routine -> links
@@ -410,6 +412,12 @@ class Board:
         self._timers_set += 1
         heap = self.waits if timer.kind is TimerKind.WAIT_UNTIL else self.timers
         heappush(heap, (at, self._turn_of(timer), self._timers_set, timer))
+
+    def set_again(self) -> None:
+        """Let the timers that were put off go off."""
+        for item in self.put_off:
+            heappush(self.timers, item)
+        self.put_off.clear()
 
     def _turn_of(self, timer: Timer) -> TimerTurn:
         """Return the turn of a timer among those of one moment, which no restart changes."""

@@ -6,8 +6,8 @@ has fallen due, settle again, give slots.  The rules are in `readiness`, `planni
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Container, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 from typing import assert_never
@@ -61,10 +61,27 @@ from scheduler.registry.registry import Registry
 from scheduler.registry.routine import InstantKind
 from scheduler.zones import FIRST, to_instant, to_utc
 
+# Events that do not wait for the rest of what is being planned: the end of one task must not hold
+# up the start of the next.
+_AMID_PLANNING = (TimePassed, AttemptExited, AttemptRefused, AttemptLost)
 # Ended tasks of a routine that are kept before those that nothing can wait for are dropped.
 _KEPT_ENDED = 64
 # A time of day comes again within a day, but for what a zone makes of it.
 _LONGEST_TO_A_TIME = timedelta(days=2)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    """What has fallen due together, while it is planned: upstream first, some in each pass.
+
+    None of it starts before all is planned: what comes last may have the higher priority.
+    """
+
+    after: datetime  # up to when all had been planned before
+    until: datetime
+    names: list[str]
+    held: frozenset[str]  # the same
+    rest: list[str]  # of those that are still to be planned, the last one first
 
 
 class Engine:
@@ -79,6 +96,7 @@ class Engine:
         self._quiet: list[
             tuple[datetime, int, str]
         ] = []  # of each disabled one: no one wakes for it
+        self._batch: _Batch | None = None
         self._woken_at: datetime | None = None
         self._recorded_until: datetime | None = None
         self._prune_at: dict[str, int] = {}
@@ -95,7 +113,8 @@ class Engine:
 
     def snapshot(self) -> Snapshot:
         """Return the state as plain values."""
-        return snapshot_of(self._board)
+        found = snapshot_of(self._board)
+        return found if self._batch is None else replace(found, planned_until=self._batch.after)
 
     def unknown(self) -> tuple[TaskId, ...]:
         """Return the unknown tasks that something waits for."""
@@ -103,6 +122,8 @@ class Engine:
 
     def handle(self, event: AnyEvent) -> list[Command]:
         """Apply an event and return what must be recorded, and then done, in that order."""
+        is_amid = isinstance(event, _AMID_PLANNING)
+        planned = self._plan(event.at) if self._batch is not None and not is_amid else []
         acts = self._apply(event)
         if isinstance(event, MachineWoke) and event.is_followed:
             return []
@@ -111,16 +132,19 @@ class Engine:
             # Before the planning: what waits no longer is not covered by what falls due.
             stop_waiting(self._board, event.at)
             self._settle(event.at)
-            planned = self._plan(event.at)
-            # After it: what is planned late may be too late already.
-            acts.extend(go_off(self._board, event.at))
+            if not is_amid:
+                planned += self._plan(event.at)
+            elif self._batch is None or isinstance(event, TimePassed):
+                planned = self._plan(event.at, self._limits.planned_at_once)
+            # After it: what is planned late may be too late already, or covered by then.
+            acts.extend(go_off(self._board, event.at, self._withheld))
             for name in planned:  # not before: what has ended may be overdue
                 self._prune(name)
             self._settle(event.at)
             acts.extend(self._admit(event.at))
         else:
             acts.extend(go_off(self._board, event.at))
-        return [*self._records(), *acts, *self._wake()]
+        return [*self._records(), *acts, *self._wake(event.at)]
 
     def _apply(self, event: AnyEvent) -> list[Command]:
         board, at = self._board, event.at
@@ -321,32 +345,52 @@ class Engine:
 
     # -- the pass --------------------------------------------------------------------------
 
-    def _settle(
-        self, at: datetime, due: Collection[str] = (), after: datetime | None = None
-    ) -> None:
+    def _settle(self, at: datetime, due: Collection[str] = ()) -> None:
         """Plan what is due and decide on all that changed, upstream first, until nothing does."""
-        board = self._board
-        unplanned = set(due)
+        board, batch = self._board, self._batch
+        to_plan = set(due)
         while board.attention:
             _, name = heappop(board.attention)
-            if name in unplanned:
-                unplanned.discard(name)
-                assert after is not None
-                plan(board, name, max(after, board.routines[name].known_since), at)
-                self._expect(name, at)
+            if name in to_plan:
+                assert batch is not None
+                to_plan.discard(name)
+                after = max(board.behind.pop(name), board.routines[name].known_since)
+                plan(board, name, after, batch.until, at)
+                self._expect(name, batch.until)
                 stop_waiting(board, at)  # what is planned late may have waited in vain already
+            if name in board.behind:
+                continue  # its turn comes with what has fallen due
             if name in board.dirty:
                 settle_routine(board, name, at)
 
-    def _plan(self, at: datetime) -> list[str]:
-        """Plan what has fallen due; return the routines of which anything has."""
+    def _plan(self, at: datetime, most: int | None = None) -> list[str]:
+        """Plan what has fallen due, of ``most`` routines; return, once it is all, of which."""
+        batch = self._batch = self._batch or self._batch_due(at)
+        count = len(batch.rest) if most is None else min(most, len(batch.rest))
+        part = [batch.rest.pop() for _ in range(count)]
+        for name in part:
+            self._board.attend(name)
+        self._settle(at, part)
+        if batch.rest:
+            return []
+        self._batch = None
+        if len(part) < len(batch.names):  # what was withheld meanwhile has its turn
+            self._board.freed.update(dict.fromkeys(batch.names))
+            self._board.set_again()
+        return batch.names
+
+    @property
+    def _withheld(self) -> Container[str]:
+        """Return the routines of which nothing starts before all that is due is planned."""
+        return () if self._batch is None else self._batch.held
+
+    def _batch_due(self, at: datetime) -> _Batch:
         board = self._board
         after, board.planned_until = board.planned_until, max(board.planned_until, at)
-        due = [*self._fallen_due(self._due, at), *self._fallen_due(self._quiet, at)]
-        for name in due:
-            board.attend(name)
-        self._settle(at, due, after)
-        return due
+        names = [*self._fallen_due(self._due, at), *self._fallen_due(self._quiet, at)]
+        board.behind = dict.fromkeys(names, after)
+        rest = sorted(names, key=board.rank.__getitem__, reverse=True)
+        return _Batch(after=after, until=at, names=names, held=frozenset(names), rest=rest)
 
     def _fallen_due(self, heap: list[tuple[datetime, int, str]], at: datetime) -> list[str]:
         names: list[str] = []
@@ -369,7 +413,7 @@ class Engine:
         board = self._board
         commands: list[Command] = []
         enqueue(board, self._queue)
-        while (id := admitted(board, self._queue, self._limits)) is not None:
+        while (id := admitted(board, self._queue, self._limits, self._withheld)) is not None:
             commands.append(self._start_attempt(id, at))
         return commands
 
@@ -437,7 +481,8 @@ class Engine:
         for key, wanted in board.changed_pauses.items():
             dropped = Pause(scope=key[0], name=key[1], since=board.planned_until)
             commands.append(RecordPause(pause=wanted or dropped, drop=wanted is None))
-        if self._is_serving and self._recorded_until != board.planned_until:
+        has_served = self._is_serving or self._recorded_until is not None
+        if has_served and self._batch is None and self._recorded_until != board.planned_until:
             self._recorded_until = board.planned_until
             commands.append(RecordPlannedUntil(at=board.planned_until))
         for changed in (
@@ -450,11 +495,13 @@ class Engine:
             changed.clear()
         return commands
 
-    def _wake(self) -> list[Command]:
+    def _wake(self, now: datetime) -> list[Command]:
         board = self._board
         moments = [heap[0][0] for heap in (board.timers, board.waits) if heap]
         if self._is_serving and self._due:
             moments.append(self._due[0][0])
+        if self._batch is not None:
+            moments.append(min(self._batch.until, now))  # at once
         at = min(moments, default=None)
         if at == self._woken_at:
             return []

@@ -28,10 +28,10 @@ def due_instants(board: Board, name: str, after: datetime, at: datetime) -> list
     return [to_utc(instant) for instant in found]
 
 
-def plan(board: Board, name: str, after: datetime, at: datetime) -> None:
-    """Give each instant of a routine, after < instant <= at, a task or a fate."""
+def plan(board: Board, name: str, after: datetime, until: datetime, at: datetime) -> None:
+    """Give each instant of a routine, after < instant <= until, a task or a fate."""
     routine = board.registry[name]
-    instants = due_instants(board, name, after, at)
+    instants = due_instants(board, name, after, until)
     fresh: list[datetime] = []
     for instant in instants:
         id = TaskId(name, instant, routine.zone)

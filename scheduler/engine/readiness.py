@@ -149,8 +149,9 @@ def _standing_on_run(need: Need, target: TaskId, run: SkippedRun) -> Standing:
 
 def _standing_on_nothing(board: Board, need: Need, target: TaskId) -> Standing:
     state = board.routines.get(target.routine)
+    planned_until = board.behind.get(target.routine, board.planned_until)
     # At a start, what is new is known already when the missed instants are not planned yet.
-    if state is not None and target.instant > max(board.planned_until, state.known_since):
+    if state is not None and target.instant > max(planned_until, state.known_since):
         return Standing(kind=OPEN, target=target, why=f"{target}, whose time has not come")
     if need.is_own:
         # The first task of a routine waits for nothing of itself.

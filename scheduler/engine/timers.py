@@ -4,7 +4,7 @@ A timer is set when its reason arises and looked at again when it goes off: by t
 pointless, and then nothing happens.  None is stored: a start sets them anew from the tasks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from datetime import datetime
 from heapq import heappop
@@ -67,10 +67,14 @@ def stop_waiting(board: Board, at: datetime) -> None:
             _stop_waiting(board, entry, timer.number, at)
 
 
-def go_off(board: Board, at: datetime) -> Iterator[Command]:
-    """Do what the other timers up to now are for."""
+def go_off(board: Board, at: datetime, withheld: Container[str] = ()) -> Iterator[Command]:
+    """Do what the other timers up to now are for; put off those of ``withheld`` routines."""
     while board.timers and board.timers[0][0] <= at:
-        moment, _, _, timer = heappop(board.timers)
+        item = heappop(board.timers)
+        moment, _, _, timer = item
+        if timer.task is not None and timer.task.routine in withheld:
+            board.put_off.append(item)
+            continue
         if timer.kind is TimerKind.RESUME:
             assert timer.pause is not None
             _resume(board, timer, at)

@@ -151,6 +151,7 @@ class Loop:
         self._reloading = reloading
         self._chore: Iterator[None] | None = None
         self._wake_at: datetime | None = None
+        self._is_wake_put_off = False
         self._kill_at: datetime | None = None  # after a signal: when patience ends
         self._attempts: dict[tuple[str, int], TaskId] = {}
         self._refused: list[AnyEvent] = []
@@ -220,7 +221,11 @@ class Loop:
             self._kill_at = None
             asked.append((StopAsked(at=now, now=True), None))
         if self._wake_at is not None and now >= self._wake_at:
-            asked.append((TimePassed(at=now), None))
+            # What falls due is planned along with whatever else happens; if that is much, an end
+            # is not to wait for more of it, and the rest not for ever.
+            self._is_wake_put_off = bool(asked) and not self._is_wake_put_off
+            if not self._is_wake_put_off:
+                asked.append((TimePassed(at=now), None))
         if asked:
             self._pass(asked)
         elif not self._did_chore(now):

@@ -56,6 +56,8 @@ def restored(store: Reader, old: Registry, new: Registry, now: datetime) -> Snap
         if texts.get(state.name, state.trigger) != state.trigger:
             tasks.update((task.id, task) for task in _last_ones(store, state.name))
     tasks.update((task.id, task) for task in store.early(planned_until))
+    early = store.early_runs(planned_until)
+    runs.update(((run.routine, run.first), run) for run in early)
     for task in live:
         if task.state not in UNSTARTED or task.by_hand or task.tries:
             continue  # it waits for no other task

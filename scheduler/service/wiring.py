@@ -232,10 +232,12 @@ class Machine:
     end_unrecorded: Callable[[Adoption], None]  # what an older version of the program began
     boot_id: str  # another one after each boot
     cores: int
+    planned_at_once: int  # see the engine's `Limits`
 
 
 def this_machine(database: Path) -> Machine:
     """Return the machine that we are on, as the scheduler over a database uses it."""
+    from scheduler.engine.admission import PLANNED_AT_ONCE
     from scheduler.service.executors.process_tree import end_unrecorded
 
     return Machine(
@@ -243,6 +245,7 @@ def this_machine(database: Path) -> Machine:
         end_unrecorded=end_unrecorded,
         boot_id=boot_id(),
         cores=os.cpu_count() or 1,
+        planned_at_once=PLANNED_AT_ONCE,
     )
 
 
@@ -329,7 +332,11 @@ def built(
         is_same_boot=boot == machine.boot_id,
     )
     snapshot = restored(store, old, loaded.registry, now)
-    limits = Limits(max_running=settings.max_running, late=machine.cores)
+    limits = Limits(
+        max_running=settings.max_running,
+        late=machine.cores,
+        planned_at_once=machine.planned_at_once,
+    )
     reloading = Reloading(settings, loaded)
     # A venv may have come or gone with the change.
     reloading.tell(lambda loaded, notices: launcher.venvs.clear())

@@ -11,7 +11,6 @@ import sys
 
 import pytest
 
-from scheduler.engine.admission import Limits
 from scheduler.engine.commands import Command, RecordPlannedUntil, WakeAt
 from scheduler.engine.engine import Engine
 from scheduler.engine.events import MachineWoke, SchedulerStarted
@@ -61,7 +60,7 @@ def go_on_from_the_store(draw: Draw, world: CheckedWorld, steps: int) -> None:
     world.run_until(world.now)
     registry = world.engine.registry
     snapshot = restored(world.store, registry, registry, world.now)
-    other = Engine(registry, snapshot, Limits(max_running=world.slots, late=world.late))
+    other = Engine(registry, snapshot, world.limits)
     # For both, what is due by now is late from here on.
     world.handle(MachineWoke(at=world.now), "woke")
     started = other.handle(SchedulerStarted(at=world.now, registry=registry))
@@ -84,7 +83,7 @@ def test_the_same_events_yield_the_same_commands(seed: int) -> None:
     world = a_world(draw)
     registry, now = world.registry, world.events[0].at
     live_through(draw, world, 10, with_ends=False)
-    limits = Limits(max_running=world.slots, late=world.late)
+    limits = world.limits
     again = Engine(registry, Snapshot(planned_until=now), limits)
     assert [again.handle(event) for event in world.events] == world.decided
 

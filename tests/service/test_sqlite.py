@@ -127,6 +127,7 @@ def all_answers(reader: Reader) -> list[object]:
         reader.ahead(),
         reader.pauses(),
         reader.early(half),
+        reader.early_runs(half),
         reader.failed(),
         reader.failed(half),
         dict(reader.counts()),

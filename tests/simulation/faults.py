@@ -37,6 +37,7 @@ from scheduler.service import recovery, wiring
 from scheduler.service.executors.protocol import Found
 from scheduler.service.loop import Loop
 from scheduler.service.replies import Replies
+from scheduler.service.store.memory import MemoryStore
 from scheduler.service.store.protocol import BOOT_NOTE, RegistryText
 from scheduler.service.wiring import EngineRoom
 from tests.simulation.fragile import FragileMemoryStore, Killed
@@ -854,7 +855,6 @@ def _only(snapshot: Any, wanted: Callable[[Any], bool]) -> Any:
 
 def _kept_but(dropped: Callable[[Record], bool]) -> AbstractContextManager[None]:
     """Let the store keep all but some records, of which it says that they were kept."""
-    from scheduler.service.store.memory import MemoryStore
 
     def changed(
         original: Function,
@@ -887,8 +887,6 @@ def _halved(
     records: Sequence[Record],
     registry: RegistryText | None,
 ) -> None:
-    from scheduler.service.store.memory import MemoryStore
-
     try:
         original(self, records, registry)
     except Killed:
@@ -984,4 +982,27 @@ _plant(
     "a-fresh-start-is-stale",
     "6: --fresh skips all that is due, blocked or ready",
     lambda: _nothing(engine, "start_afresh"),
+)
+
+
+# -- what falls due together -------------------------------------------------------------------
+
+
+def _as_if_all_were_planned(original: Function, self: Engine, *given: Any) -> Any:
+    batch, self._batch = self._batch, None
+    try:
+        return original(self, *given)
+    finally:
+        self._batch = batch
+
+
+_plant(
+    "what-is-not-planned-counts-as-planned",
+    "8: each instant has one fate, whenever the scheduler is killed",
+    lambda: _instead(Engine, "_records", _as_if_all_were_planned),
+)
+_plant(
+    "the-first-planned-starts-first",
+    "4: higher priority first, then the older place",
+    lambda: _instead(Engine, "_admit", _as_if_all_were_planned),
 )

@@ -127,6 +127,11 @@ class Story:
     assume_done: bool
     acts: tuple[Act, ...]
 
+    @property
+    def planned_at_once(self) -> int:
+        """Return of how many routines a pass plans what falls due."""
+        return (1, 2, 50)[self.seed % 3]
+
     def script_of(self, launch: Launch, generation: int) -> Script:
         """Return how an attempt goes: the same for the same one, whoever asks first."""
         routine = launch.environment["SCHEDULER_ROUTINE"]

@@ -234,6 +234,7 @@ class World:
             end_unrecorded=self._end_unrecorded,
             boot_id=self.machine.boot_id,
             cores=self.story.cores,
+            planned_at_once=self.story.planned_at_once,
         )
 
     def _executor_of(self, report: Report) -> MachineExecutor:

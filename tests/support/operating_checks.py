@@ -3,7 +3,7 @@
 From the records and the registry alone, as in `checked_world`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -53,6 +53,7 @@ class Seen:
     registry: Registry  # the one in force
     store: MemoryStore
     reference: Reference
+    withheld: Collection[str] = ()  # routines of which something that is due is not all planned
 
     @property
     def recorded(self) -> list[Task]:
@@ -127,20 +128,22 @@ class OperatingChecks:
 
     def _check_timeouts(self, seen: Seen) -> None:
         for id, began in self.began.items():
+            if id.routine in seen.withheld:
+                continue
             is_over = began.ends_by is not None and began.ends_by <= seen.event.at
             assert not is_over or id in self.killed, f"{id} runs beyond {began.ends_by}"
 
     def _check_overdue(self, seen: Seen) -> None:
         """Check that what has not succeeded by its due_by is overdue from that moment on."""
-        now = seen.store.planned_until()
-        assert now is not None
+        now = seen.reference.looked_until
         before = seen.planned_before or now
         told = [one.task for one in seen.commands if isinstance(one, Notice)]
         for name, routine in seen.registry.items():
-            if routine.due_by is None:
+            if routine.due_by is None or name in seen.withheld:
                 continue
             recent = seen.store.tasks_since(name, before - timedelta(days=3))
-            older = (task for task in seen.live.values() if task.routine == name)
+            live_or_ended = (*seen.live.values(), *seen.recorded)
+            older = (task for task in live_or_ended if task.routine == name)
             for task in dict.fromkeys((*recent, *older)):
                 is_new = task.id not in self.known and task.planned_at == seen.event.at
                 is_instant = seen.registry.triggers.is_instant(name, to_instant(task.instant))
@@ -169,6 +172,8 @@ class OperatingChecks:
                 if task.is_overdue:
                     self.overdue[task.id] = None
         for task in seen.recorded:
+            if task.routine in seen.withheld:
+                continue
             self.known[task.id] = None
             if task.is_overdue:
                 assert task.id in self.overdue, f"{task.id} is overdue at no due_by"
@@ -230,7 +235,7 @@ def _check_record(seen: Seen, task: Task) -> None:
 def _check_tried(seen: Seen) -> None:
     """Check that what waits for its retry does so until its time, and no longer."""
     for id, task in seen.live.items():
-        if task.state not in UNSTARTED or not task.tries:
+        if task.state not in UNSTARTED or not task.tries or id.routine in seen.withheld:
             continue
         if task.state is TaskState.WAITING:
             assert task.cause is Cause.RETRY and task.retry_at is not None, f"{id}: {task.cause}"

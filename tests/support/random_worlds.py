@@ -223,6 +223,7 @@ def a_world(draw: Draw, *, late: int | None = None) -> CheckedWorld:
     world.outcomes = {f"{kind}{number}": draw.ends for kind in "rn" for number in range(10)}
     world.slots = random.choice((1, 1, 2, 3, 8, 100))
     world.late = late if late is not None else random.choice((1, 2, 100))
+    world.planned_at_once = random.choice((1, 2, 50))
     world.start(assume_done=random.random() < 0.5)
     return world
 
@@ -233,6 +234,8 @@ def live_through(draw: Draw, world: CheckedWorld, steps: int, *, with_ends: bool
     routines = list(world.registry.values())
     for _ in range(steps):
         world.run_until(world.now + timedelta(minutes=random.choice((0, 7, 60, 200, 600))))
+        if random.random() < 0.3:
+            world.fall_due()
         if draw.is_reload_due():
             routines = draw.edited(routines)
             world.reload(draw.registry(routines))

@@ -44,6 +44,14 @@ class Reference:
     registry: Registry
     live: Mapping[TaskId, Task]
     successes: Mapping[str, datetime]
+    planning_until: datetime | None = None  # while what has fallen due is not all planned
+
+    @property
+    def looked_until(self) -> datetime:
+        """Return the moment up to which what passes has been seen to."""
+        planned_until = self.store.planned_until()
+        assert planned_until is not None
+        return max(planned_until, self.planning_until or planned_until)
 
     def answers(self, id: TaskId) -> list[Answer]:
         """Return how each thing that a task waits for stands."""
@@ -74,9 +82,7 @@ class Reference:
         task = self.store.task(id)
         if deadline is None or (task is not None and task.origin is Origin.BACKFILL):
             return False
-        planned_until = self.store.planned_until()
-        assert planned_until is not None
-        return self.moment(id, deadline) <= planned_until
+        return self.moment(id, deadline) <= self.looked_until
 
     def moment(self, id: TaskId, deadline: Deadline) -> datetime:
         """Return when a deadline passes for a task."""

@@ -121,6 +121,7 @@ class World:
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict[str, Outcomes])
     slots: int = 100
     late: int = 100
+    planned_at_once: int = 50
     store: MemoryStore = field(default_factory=MemoryStore)
     lines: list[str] = field(default_factory=list[str])
     starts: list[tuple[datetime, TaskId]] = field(default_factory=list[tuple[datetime, TaskId]])
@@ -135,6 +136,11 @@ class World:
     _ran_with: Registry | None = None
 
     @property
+    def limits(self) -> Limits:
+        """Return how much may go on at once."""
+        return Limits(max_running=self.slots, late=self.late, planned_at_once=self.planned_at_once)
+
+    @property
     def engine(self) -> Engine:
         """Return the running engine."""
         assert self._engine is not None, "start it first"
@@ -144,7 +150,7 @@ class World:
         """Start a scheduler, from the store if there was one before."""
         old = self._ran_with or self.registry
         snapshot = restored(self.store, old, self.registry, self.now)
-        self._engine = Engine(old, snapshot, Limits(max_running=self.slots, late=self.late))
+        self._engine = Engine(old, snapshot, self.limits)
         self.wake_at = None
         for task in snapshot.live:
             if task.state is TaskState.RUNNING:
@@ -199,6 +205,18 @@ class World:
             else:
                 self.now = max(self.now, following)
                 self.handle(TimePassed(at=self.now), "")
+
+    def fall_due(self) -> "World":
+        """Let time pass up to the next moment for which the engine wants to be woken, and wake it.
+
+        Not more often than once: of what falls due then it may plan a part.
+        """
+        while self._ends and self.wake_at is not None and self._ends[0][0] <= self.wake_at:
+            self._next_end()
+        if self.wake_at is not None:
+            self.now = max(self.now, self.wake_at)
+            self.handle(TimePassed(at=self.now), "")
+        return self
 
     def sleep_until(self, end: datetime) -> "World":
         """Let time pass while no scheduler runs."""

@@ -91,8 +91,12 @@ class SqlAnswers(ABC):
         return tuple(map(run_of, self._rows("runs since", routine, to_seconds(instant))))
 
     def early(self, after: datetime) -> tuple[Task, ...]:
-        """Return tasks that a person had run before their time, at instants after ``after``."""
+        """Return tasks at instants after ``after``."""
         return self._tasks("early", to_instant(after))
+
+    def early_runs(self, after: datetime) -> tuple[SkippedRun, ...]:
+        """Return the runs that end after ``after``."""
+        return tuple(map(run_of, self._rows("early runs", to_instant(after))))
 
     def history(
         self,

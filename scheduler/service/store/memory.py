@@ -131,9 +131,14 @@ class MemoryStore:
         return tuple(sorted(found, key=lambda run: run.first))
 
     def early(self, after: datetime) -> tuple[Task, ...]:
-        """Return tasks that a person had run before their time."""
+        """Return tasks at instants after ``after``."""
         early = (task for task in self._tasks.values() if task.instant > after)
         return tuple(sorted(early, key=_by_instant))
+
+    def early_runs(self, after: datetime) -> tuple[SkippedRun, ...]:
+        """Return the runs that end after ``after``."""
+        early = (run for run in self._runs.values() if run.last > after)
+        return tuple(sorted(early, key=lambda run: (run.last, run.routine)))
 
     def history(
         self,

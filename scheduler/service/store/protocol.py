@@ -103,10 +103,15 @@ class Reader(Protocol):
         ...
 
     def early(self, after: datetime) -> tuple[Task, ...]:
-        """Return tasks that a person had run before their time, at instants after ``after``.
+        """Return tasks at instants after ``after``, in order of instant, then routine.
 
-        They are in order of instant, then routine.
+        After the moment up to which all is planned those are the tasks that a person had run before
+        their time, and what is left of planning that was not ended.
         """
+        ...
+
+    def early_runs(self, after: datetime) -> tuple[SkippedRun, ...]:
+        """Return the runs that end after ``after``, in order of their ends, then routine."""
         ...
 
     def history(

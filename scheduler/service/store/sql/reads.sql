@@ -114,6 +114,11 @@ SELECT
     routine, first, last, count, cause, reason, at, cover_routine, cover_instant, cover_zone, zone
 FROM skipped WHERE routine = ? AND last >= ? ORDER BY last
 
+-- name: early runs
+SELECT
+    routine, first, last, count, cause, reason, at, cover_routine, cover_instant, cover_zone, zone
+FROM skipped INDEXED BY skipped_by_last WHERE last > ? ORDER BY last, routine
+
 -- name: skipped
 SELECT
     routine, first, last, count, cause, reason, at, cover_routine, cover_instant, cover_zone, zone
