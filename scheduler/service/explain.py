@@ -24,7 +24,7 @@ from scheduler.zones import to_instant
 _LONGEST = 50  # links of a chain
 _MOST_NAMED = 10  # tasks of which each has a command of its own
 #: what may still end as asked, by itself
-_OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING, "to come")
+_OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING, "to come", "due")
 _BY_ITSELF = (Cause.RETRY, Cause.PAUSED)  # why a task waits, but for no other
 
 
@@ -85,6 +85,7 @@ class Explainer:
     store: Reader
     now: datetime
     max_running: int
+    start: str | None = None  # the command that starts the scheduler, where it is down
 
     def explain(self, id: TaskId) -> Explanation:
         """Return why the task is in its state."""
@@ -102,12 +103,13 @@ class Explainer:
                 )  # a chain may be longer than anybody reads
         last = links[-1].task
         first = links[0]
-        links[0] = replace(first, sentence=first.sentence + self._deadline_words(id))
-        return Explanation(
-            links=tuple(links),
-            root=last if last != id else None,
-            commands=tuple(self._commands(id, last)),
-        )
+        is_open = first.state in (*_OPEN, TaskState.BLOCKED)
+        down = "; no scheduler is running" if self.start is not None and is_open else ""
+        links[0] = replace(first, sentence=first.sentence + self._deadline_words(id) + down)
+        commands = tuple(self._commands(id, last))
+        if self.start is not None and (commands or is_open):
+            commands = (self.start, *commands)  # the others need one that runs
+        return Explanation(links=tuple(links), root=last if last != id else None, commands=commands)
 
     def _root_of(self, id: TaskId) -> TaskId | None:
         task = self.store.task(id)
@@ -193,6 +195,10 @@ class Explainer:
             return Link(task=id, state="none", sentence=sentence), None
         if id.instant > self.now:
             return self._coming_step(id)
+        if self._is_unrecorded(id):
+            when = f"{id.local:%A %Y-%m-%d at %H:%M:%S} in {id.zone}"
+            sentence = f"{id} fell due on {when}, and nothing is recorded of it yet"
+            return Link(task=id, state="due", sentence=sentence), None
         state = self.store.routine(id.routine)
         if state is not None and state.assumed is not None:
             sentence = f"{id} is older than the first start, and counts as {state.assumed} by hand"
@@ -233,11 +239,11 @@ class Explainer:
         seen[id] = None
         if state in ("failed", "blocked", "unknown"):
             return True
-        if state not in ("to come", TaskState.WAITING) or id.routine not in self.registry:
+        if state not in ("to come", "due", TaskState.WAITING) or id.routine not in self.registry:
             return False
         if self._pause_that_holds(id) is not None:
             return True
-        if state == "to come":
+        if state in ("to come", "due"):
             if not self.registry[id.routine].enabled or id in self.store.ahead():
                 return True
         needs = self.registry.waits_for(id.routine, id.instant) if self._is_instant(id) else ()
@@ -278,8 +284,17 @@ class Explainer:
             return TaskState.SKIPPED.value
         if id.instant > self.now:
             return "to come"
+        if self._is_unrecorded(id):
+            return "due"
         state = self.store.routine(id.routine)
         return "assumed" if state is not None and state.assumed is not None else "unknown"
+
+    def _is_unrecorded(self, id: TaskId) -> bool:
+        """Return whether a task fell due later than a scheduler has planned: since it went down."""
+        state, planned_until = self.store.routine(id.routine), self.store.planned_until()
+        if state is None or planned_until is None:
+            return False
+        return id.instant > max(planned_until, state.known_since)
 
     def _is_instant(self, id: TaskId) -> bool:
         known = id.routine in self.registry

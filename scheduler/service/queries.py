@@ -173,6 +173,7 @@ class Answers:
             store=self.store,
             now=self.now(),
             max_running=self.identity.max_running,
+            start=self._start_command(),
         )
         found = explainer.explain(id)
         return {
@@ -300,6 +301,15 @@ class Answers:
         }
 
     # -- parts -----------------------------------------------------------------------------
+
+    def _start_command(self) -> str | None:
+        """Return the command that starts the scheduler; None where it runs."""
+        identity = self.identity
+        if identity.pid is not None:
+            return None
+        name = f" --scheduler_name {as_word(identity.name)}" if identity.name else ""
+        config = f" --config_file {as_word(identity.config)}" if identity.config else ""
+        return f"scheduler start{name}{config} --daemon"
 
     def _scheduler_view(self) -> View:
         identity = self.identity

@@ -106,6 +106,32 @@ def test_an_unknown_task_that_nobody_waits_for_is_settled_by_its_own_name() -> N
     )
 
 
+def test_what_fell_due_while_no_scheduler_ran_is_not_unknown() -> None:
+    registry = a_registry(a_routine("a", "0 1 * * *"), a_routine("b", "0 3 * * *", "a"))
+    world = World(registry, EVE, {"a": Ends(1, code=1)}).start()
+    world.run_until(at("2026-11-02T02:00")).stop().sleep_until(at("2026-11-03T02:00"))
+    explainer = Explainer(
+        registry=registry, store=world.store, now=world.now, max_running=8, start="scheduler start"
+    )
+
+    def told(text: str) -> tuple[list[str], tuple[str, ...]]:
+        found = explainer.explain(world.recorded(text).id)
+        return [link.sentence for link in found.links], found.commands
+
+    due = "a.2026-11-03T01:00:00 fell due on Tuesday 2026-11-03 at 01:00:00 in UTC"
+    down = "no scheduler is running"
+    assert told("a.2026-11-03T01:00:00") == (
+        [f"{due}, and nothing is recorded of it yet; {down}"],
+        ("scheduler start",),
+    )
+    [to_come], commands = told("b.2026-11-03T03:00:00")
+    assert "waits for a.2026-11-03T01:00:00 (due)" in to_come and to_come.endswith(down)
+    assert commands == ("scheduler start",)
+    # What mends a failure needs a scheduler that runs, too; an end is one whoever runs.
+    [failed], commands = told("a.2026-11-02T01:00:00")
+    assert not failed.endswith(down) and commands[0] == "scheduler start" and len(commands) == 3
+
+
 def test_a_ready_task_says_which_slots_it_lacks() -> None:
     pooled = [replace(a_routine(name, "0 1 * * *"), pool="db") for name in "ab"]
     world = World(Registry(pooled, pools={"db": 1}), EVE, {"a": Ends(30)}).start()
