@@ -12,7 +12,7 @@ from scheduler.engine.moments import deadline_at
 from scheduler.engine.pauses import in_words, pause_over
 from scheduler.engine.readiness import ended_in_words
 from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import Pause, PauseScope, SkippedRun, Task, TaskId
+from scheduler.engine.task import Origin, Pause, PauseScope, SkippedRun, Task, TaskId
 from scheduler.errors import as_word
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Overlap, Routine
@@ -23,6 +23,8 @@ from scheduler.zones import to_instant
 
 _LONGEST = 50  # links of a chain
 _MOST_NAMED = 10  # tasks of which each has a command of its own
+_GENTLY = "of what was late at start or after sleep only one task a core runs at once"
+_FEW_NAMED = 3  # of those that hold slots, in one sentence
 #: what may still end as asked, by itself
 _OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING, "to come", "due")
 _BY_ITSELF = (Cause.RETRY, Cause.PAUSED)  # why a task waits, but for no other
@@ -77,6 +79,21 @@ def mending_commands(
     yield from (f"scheduler execute {as_word(root)}" for root in islice(recorded, _MOST_NAMED))
 
 
+def _first_in_turn(task: Task, live: Iterable[Task]) -> TaskId:
+    """Return which of its routine's ready tasks goes first: itself, or an older one."""
+    ready = (one for one in live if one.routine == task.routine and one.state is TaskState.READY)
+    turns = ((one.origin is Origin.BACKFILL, one.place, one.instant, one.id) for one in ready)
+    return min(turns, key=lambda turn: turn[:3])[-1]
+
+
+def _few(tasks: Sequence[Task]) -> str:
+    """Return the names of those that have run the longest, and how many more there are."""
+    longest = sorted(tasks, key=lambda task: (task.changed_at, str(task.id)))
+    names = ", ".join(str(task.id) for task in longest[:_FEW_NAMED])
+    more = len(longest) - _FEW_NAMED
+    return f"{names} and {more} more" if more > 0 else names
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explainer:
     """Answers "why?" from the records, for one moment."""
@@ -86,6 +103,7 @@ class Explainer:
     now: datetime
     max_running: int
     start: str | None = None  # the command that starts the scheduler, where it is down
+    is_stopping: bool = False
 
     def explain(self, id: TaskId) -> Explanation:
         """Return why the task is in its state."""
@@ -144,7 +162,8 @@ class Explainer:
                 holder = None if task.cause in _BY_ITSELF else self._holder(task)
                 return Link(task=id, state=task.state, sentence=sentence), holder
             case TaskState.READY:
-                return Link(task=id, state=task.state, sentence=self._ready_words(task)), None
+                lack, before = self._ready_words(task)
+                return Link(task=id, state=task.state, sentence=f"{id} is ready{lack}"), before
             case TaskState.RUNNING:
                 started = task.attempts[-1].started_at.astimezone(id.local.tzinfo)
                 sentence = f"{id} is running since {started:%Y-%m-%d %H:%M:%S}"
@@ -154,7 +173,8 @@ class Explainer:
                 after = task.cover if task.cause is Cause.COVERED else None
                 return Link(task=id, state=task.state, sentence=sentence), after
 
-    def _ready_words(self, task: Task) -> str:
+    def _ready_words(self, task: Task) -> tuple[str, TaskId | None]:
+        """Return what a ready task lacks, and the task of its routine that goes before it."""
         live = self.store.live()
         running = [one for one in live if one.state is TaskState.RUNNING]
         started = [one for one in live if one.state is TaskState.RUNNING or one.tries]
@@ -162,28 +182,39 @@ class Explainer:
         routine = self.registry.get(task.routine)
         pause = None if routine is None else pause_over(self.store.pauses(), routine)
         if pause is not None and not task.by_hand:
-            return f"{task.id} is ready, but its routine is {in_words(self.registry, pause)}"
+            return f", but its routine is {in_words(self.registry, pause)}", None
         if own and routine is not None and routine.overlap is Overlap.NO:
             doing = "is running" if own[0].state is TaskState.RUNNING else "is being retried"
-            return f"{task.id} is ready, but {own[0].id} {doing} and overlap is not allowed"
+            return f", but {own[0].id} {doing} and overlap is not allowed", None
         if routine is not None and (lack := self._pool_words(routine, running)):
-            return f"{task.id} is ready, but {lack}"
+            return f", but {lack}", None
         if len(running) >= self.max_running:
-            slots = f"all {self.max_running} slots (max_running) are in use"
-            return f"{task.id} is ready, but {slots}"
-        return f"{task.id} is ready: it waits for a slot"
+            by = _few(running)
+            return f", but all {self.max_running} slots (max_running) are in use, by {by}", None
+        if self.is_stopping:
+            return ", but the scheduler is stopping, and starts nothing more", None
+        if task.by_hand or self.start is not None:
+            return ": it waits for a slot", None
+        # Nothing else is left that keeps the engine from starting it (engine/admission).
+        if not task.tries and (before := _first_in_turn(task, live)) != task.id:
+            return f", but {before} of its routine goes first", before
+        if task.origin is Origin.BACKFILL:
+            return ": it waits for a slot", None
+        return f", but {_GENTLY}", None
 
     def _pool_words(self, routine: Routine, running: list[Task]) -> str:
         """Return what a routine lacks of its pool's slots; nothing if there are enough."""
         if routine.pool is None:
             return ""
-        others = [self.registry[one.routine] for one in running if one.routine in self.registry]
-        taken = sum(other.pool_slots for other in others if other.pool == routine.pool)
+        others = [one for one in running if one.routine in self.registry]
+        holding = [one for one in others if self.registry[one.routine].pool == routine.pool]
+        taken = sum(self.registry[one.routine].pool_slots for one in holding)
         count = self.registry.pools[routine.pool]
         if taken + routine.pool_slots <= count:
             return ""
         needed = f"it takes {routine.pool_slots} of the {count} slots of pool {routine.pool!r}"
-        return f"{needed}, and {taken} are in use"
+        by = f", by {_few(holding)}" if holding else ""
+        return f"{needed}, and {taken} are in use{by}"
 
     def _absent_step(self, id: TaskId) -> tuple[Link, TaskId | None]:
         routine = self.registry.get(id.routine)

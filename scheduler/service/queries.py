@@ -174,6 +174,7 @@ class Answers:
             now=self.now(),
             max_running=self.identity.max_running,
             start=self._start_command(),
+            is_stopping=self.is_stopping(),
         )
         found = explainer.explain(id)
         return {

@@ -9,6 +9,7 @@ from scheduler.engine.states import TaskState
 from scheduler.engine.task import Pause, PauseScope
 from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.registry import Registry
+from scheduler.registry.routine import Backlog, Overlap
 from scheduler.service.explain import Explainer, Explanation, mending_commands
 from tests.engine.stories import STORIES, Story
 from tests.support.world import Ends, World, a_registry, a_routine, at
@@ -136,7 +137,8 @@ def test_a_ready_task_says_which_slots_it_lacks() -> None:
     pooled = [replace(a_routine(name, "0 1 * * *"), pool="db") for name in "ab"]
     world = World(Registry(pooled, pools={"db": 1}), EVE, {"a": Ends(30)}).start()
     world.run_until(at("2026-11-02T01:10"))
-    assert "slots of pool 'db'" in why(world, "b.2026-11-02T01:00:00").links[0].sentence
+    lack = "it takes 1 of the 1 slots of pool 'db', and 1 are in use, by a.2026-11-02T01:00:00"
+    assert why(world, "b.2026-11-02T01:00:00").links[0].sentence.endswith(lack)
 
 
 def test_a_ready_task_says_that_all_slots_are_in_use() -> None:
@@ -144,7 +146,54 @@ def test_a_ready_task_says_that_all_slots_are_in_use() -> None:
     world = World(registry, EVE, {"a": Ends(30)}, slots=1).start()
     world.run_until(at("2026-11-02T01:10"))
     found = why(world, "b.2026-11-02T01:00:00", max_running=1)
-    assert "all 1 slots (max_running) are in use" in found.links[0].sentence
+    lack = "all 1 slots (max_running) are in use, by a.2026-11-02T01:00:00"
+    assert found.links[0].sentence.endswith(lack)
+
+
+def test_of_many_that_hold_the_slots_those_are_named_that_have_run_the_longest() -> None:
+    pooled = [replace(a_routine(name, f"{name} 1 * * *"), pool="db") for name in "1234"]
+    late = replace(a_routine("late", "5 1 * * *"), pool="db", pool_slots=2)
+    registry = Registry([*pooled, late], pools={"db": 5})
+    world = World(registry, EVE, {name: Ends(30) for name in "1234"}).start()
+    world.run_until(at("2026-11-02T01:10"))
+    sentence = why(world, "late.2026-11-02T01:05:00").links[0].sentence
+    named = ", ".join(f"{name}.2026-11-02T01:0{name}:00" for name in "123")
+    assert sentence.endswith(f"and 4 are in use, by {named} and 1 more")
+
+
+def test_a_task_that_was_late_says_that_such_start_gently() -> None:
+    registry = a_registry(a_routine("a", "0 1 * * *"), a_routine("b", "0 1 * * *"))
+    world = World(registry, EVE, {"a": Ends(30), "b": Ends(30)}, late=1).start()
+    world.stop().sleep_until(at("2026-11-02T02:00")).start()
+    world.run_until(at("2026-11-02T02:10"))
+    assert why(world, "b.2026-11-02T01:00:00").links[0].sentence == (
+        "b.2026-11-02T01:00:00 is ready, but of what was late at start or after sleep"
+        " only one task a core runs at once"
+    )
+
+
+def test_a_task_that_is_behind_a_late_one_of_its_routine_names_that() -> None:
+    each = a_routine("a", "0 * * * *", backlog=Backlog.ALL, overlap=Overlap.YES)
+    other = a_routine("b", "0 1 * * *")
+    world = World(a_registry(other, each), EVE, {"b": Ends(300), "a": Ends(300)}, late=1).start()
+    world.stop().sleep_until(at("2026-11-02T02:30")).start()
+    found = why(world.run_until(at("2026-11-02T03:10")), "a.2026-11-02T03:00:00")
+    assert [link.sentence for link in found.links] == [
+        "a.2026-11-02T03:00:00 is ready, but a.2026-11-02T02:00:00 of its routine goes first",
+        "a.2026-11-02T02:00:00 is ready, but of what was late at start or after sleep"
+        " only one task a core runs at once",
+    ]
+
+
+def test_a_ready_task_says_that_the_scheduler_is_stopping() -> None:
+    registry = a_registry(a_routine("a", "0 1 * * *"), a_routine("b", "0 1 * * *"))
+    world = World(registry, EVE, {"a": Ends(30)}, slots=1).start()
+    world.run_until(at("2026-11-02T01:10"))
+    explainer = Explainer(
+        registry=registry, store=world.store, now=world.now, max_running=8, is_stopping=True
+    )
+    found = explainer.explain(world.recorded("b.2026-11-02T01:00:00").id)
+    assert found.links[0].sentence.endswith("the scheduler is stopping, and starts nothing more")
 
 
 def test_a_task_that_is_retried_says_when() -> None:

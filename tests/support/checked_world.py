@@ -337,7 +337,13 @@ class CheckedWorld(World):
         """Check that each task that does not run is explained by something that is so."""
         if self.is_serving:
             try:
-                check_reasons(self.live, self.reference, self.now, self.slots)
+                is_full = len(self.late_running) >= self.late
+                held_back = [
+                    id
+                    for id, task in self.live.items()
+                    if self._lane(task) is Lane.LATE and is_full
+                ]
+                check_reasons(self.live, self.reference, self.now, self.slots, held_back)
             except AssertionError as error:
                 raise AssertionError(f"{self.now}: {error}") from error
 

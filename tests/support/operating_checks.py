@@ -3,7 +3,7 @@
 From the records and the registry alone, as in `checked_world`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -243,9 +243,16 @@ def _check_tried(seen: Seen) -> None:
 
 
 def check_reasons(
-    live: Mapping[TaskId, Task], reference: Reference, now: datetime, slots: int
+    live: Mapping[TaskId, Task],
+    reference: Reference,
+    now: datetime,
+    slots: int,
+    held_back: Collection[TaskId] = (),
 ) -> None:
-    """Check that each task that does not run is explained by something that is so."""
+    """Check that each task that does not run is explained by something that is so.
+
+    ``held_back`` are those that have to wait as they were late, and enough of such run.
+    """
     explainer = Explainer(
         registry=reference.registry, store=reference.store, now=now, max_running=slots
     )
@@ -276,6 +283,9 @@ def check_reasons(
                 assert is_to_come or last.state in _OPEN, sentence
             case TaskState.READY:
                 _check_ready_words(live, reference, task, sentence)
+                is_prompt = not any("was late" in link.sentence for link in found.links)
+                assert is_prompt or last.task in held_back, sentence
+                assert "waits for a slot" not in sentence or not heeds_needs(task), sentence
             case _:
                 pass
 
