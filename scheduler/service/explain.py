@@ -19,7 +19,7 @@ from scheduler.registry.routine import Overlap, Routine
 from scheduler.registry.words import trigger_in_words
 from scheduler.service.reruns import late_tasks
 from scheduler.service.store.protocol import Reader
-from scheduler.zones import to_instant
+from scheduler.zones import to_instant, to_utc
 
 _LONGEST = 50  # links of a chain
 _MOST_NAMED = 10  # tasks of which each has a command of its own
@@ -123,7 +123,8 @@ class Explainer:
         first = links[0]
         is_open = first.state in (*_OPEN, TaskState.BLOCKED)
         down = "; no scheduler is running" if self.start is not None and is_open else ""
-        links[0] = replace(first, sentence=first.sentence + self._deadline_words(id) + down)
+        more = self._moved_words(id) + self._deadline_words(id) + down
+        links[0] = replace(first, sentence=first.sentence + more)
         commands = tuple(self._commands(id, last))
         if self.start is not None and (commands or is_open):
             commands = (self.start, *commands)  # the others need one that runs
@@ -132,6 +133,15 @@ class Explainer:
     def _root_of(self, id: TaskId) -> TaskId | None:
         task = self.store.task(id)
         return None if task is None else task.root
+
+    def _moved_words(self, id: TaskId) -> str:
+        """Return from where a holiday moved a task, to follow the sentence about it."""
+        routine = self.registry.get(id.routine)
+        nominal = None if routine is None else routine.nominal(to_instant(id.instant))
+        if routine is None or nominal is None or nominal == to_instant(id.instant):
+            return ""
+        local = TaskId(id.routine, to_utc(nominal), routine.zone).local
+        return f"; a holiday ({routine.calendar_name}) moved it from {local:%A %Y-%m-%d}"
 
     def _deadline_words(self, id: TaskId) -> str:
         """Return what a task's due_by has to say, to follow the sentence about it."""

@@ -1,16 +1,19 @@
 """Why a task is in its state: held against whatever the engine's stories lead to."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from scheduler.engine.events import PauseAsked
 from scheduler.engine.states import TaskState
 from scheduler.engine.task import Pause, PauseScope
+from scheduler.registry.calendars import Calendar, CalendarSchedule, OnHoliday
 from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Backlog, Overlap
 from scheduler.service.explain import Explainer, Explanation, mending_commands
+from scheduler.zones import EPOCH_ORDINAL
 from tests.engine.stories import STORIES, Story
 from tests.support.world import Ends, World, a_registry, a_routine, at
 
@@ -68,6 +71,35 @@ def test_a_task_to_come_names_its_zone_what_it_waits_for_and_its_deadline() -> N
     sentence = why(world, "b.2026-11-02T06:00:00").links[0].sentence
     for words in ("to come", "in UTC", "a.2026-11-02T01:00:00", "by 2026-11-02 08:00:00"):
         assert words in sentence
+
+
+def test_a_holiday_is_named_where_it_leaves_an_instant_out_or_moves_it() -> None:
+    calendar = Calendar(name="closed.txt", listed=(date(2026, 12, 25).toordinal() - EPOCH_ORDINAL,))
+    ways = {
+        "skips": ("0 9 * * *", OnHoliday.SKIP),
+        "after": ("0 9 * * 5", OnHoliday.AFTER),  # the 25th is a Friday
+    }
+    routines = [
+        replace(
+            a_routine(name, expression),
+            schedule=CalendarSchedule(expression, "UTC", calendar, way),
+            calendar=calendar,
+            on_holiday=way,
+        )
+        for name, (expression, way) in ways.items()
+    ]
+    world = World(a_registry(*routines), EVE).start()
+    assert why(world, "skips.2026-12-25T09:00:00").links[0].sentence == (
+        "skips.2026-12-25T09:00:00: 2026-12-25 is a holiday (closed.txt), on which routine 'skips'"
+        " does not run; the nearest are skips.2026-12-24T09:00:00 and skips.2026-12-26T09:00:00"
+    )
+    moved = "after.2026-12-28T09:00:00"
+    sentence = why(world, "after.2026-12-25T09:00:00").links[0].sentence
+    assert f"2026-12-25 is a holiday (closed.txt): it is moved to {moved}; the nearest" in sentence
+    told = "; a holiday (closed.txt) moved it from Friday 2026-12-25"
+    assert why(world, moved).links[0].sentence.endswith(f"after holidays (closed.txt)){told}")
+    world.run_until(at("2026-12-28T10:00"))
+    assert why(world, moved).links[0].sentence == f"{moved} succeeded{told}"
 
 
 def test_a_task_to_come_is_traced_to_what_will_hold_it_up() -> None:
