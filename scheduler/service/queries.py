@@ -43,6 +43,7 @@ _NEXT = 10  # tasks to come that status shows
 _NEXT_OF_ONE = 5  # of one routine
 _RECENT = 10  # ended attempts that it shows
 _DAY = timedelta(days=1)
+_NEXT_WORD = "next "  # before a routine, where one is asked why
 _FILTERS = ("state", "since", "until")  # of history
 
 
@@ -403,6 +404,8 @@ class Answers:
 
     def _task_or_routine(self, text: str) -> TaskId:
         if text not in self.registry:
+            if text.startswith(_NEXT_WORD):
+                return self._next_of(text.removeprefix(_NEXT_WORD))
             try:
                 split_task_id(text)
             except SchedulerError:
@@ -410,6 +413,14 @@ class Answers:
             else:
                 return named_task(self.registry, self.store, text)
         return self._foremost(text)
+
+    def _next_of(self, name: str) -> TaskId:
+        """Return the routine's next task to come, whatever becomes of those before it."""
+        routine = self.registry[name]
+        following = self.registry.triggers.next(name, to_instant(self.now()))
+        if following is None:
+            raise SchedulerError(f"routine {name!r} has no task to come (scheduler list)")
+        return TaskId(name, to_utc(following), routine.zone)
 
     def _foremost(self, name: str) -> TaskId:
         """Return the routine's task that a person most likely asks about."""

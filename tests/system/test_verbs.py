@@ -233,6 +233,17 @@ def test_why_answers_for_past_present_and_future(live: DataFolder) -> None:
     assert "has no such instant" in live.run("why", "load.2026-10-01T02:00:01").ok().out
 
 
+def test_why_answers_for_the_next_task_of_a_routine_whatever_became_of_the_last(
+    live: DataFolder,
+) -> None:
+    for words in (("next", "report"), ("next report",)):
+        told = live.run("why", *words, "--json").ok().json
+        assert (told["state"], told["task"].partition(".")[0]) == ("to come", "report")
+    assert "routine 'bad' has no task to come" in live.run("why", "next", "bad").mistake()
+    assert "there is no routine 'nope'" in live.run("why", "next", "nope").mistake()
+    assert "one word too many, 'bad'" in live.run("why", "report", "bad").mistake()
+
+
 def test_logs_follow_goes_on_until_the_attempt_ends(own: DataFolder) -> None:
     own.write_script("byhand.py", UNTIL_LET_GO + "print('over')")
     own.start()
