@@ -132,7 +132,10 @@ class Answers:
         view["commands"] = list(commands) if in_trouble else []
         view["next"] = self._next(name)
         recent = self.store.recent_ends(_RECENT if name is None else 1000)
-        ended = dict.fromkeys(task for task, _ in recent if name in (None, task.routine))
+        # An attempt has ended: its task may run again, or wait for a retry.
+        ended = dict.fromkeys(
+            task for task, _ in recent if task.state.is_end and name in (None, task.routine)
+        )
         view["recent"] = self._views(list(ended)[:_RECENT], stale)
         view["stale"] = self._stale_views(stale, name)
         view["pauses"] = [
@@ -440,6 +443,8 @@ class Answers:
             return TaskId(name, to_utc(following), self.registry[name].zone)
         if last is not None:
             return last.id
+        if name not in self.registry:
+            raise SchedulerError(f"routine {name!r} has left the registry, and has never run")
         raise SchedulerError(
             f"routine {name!r} runs by hand only and never has: scheduler execute {as_word(name)}"
         )

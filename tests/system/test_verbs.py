@@ -204,6 +204,18 @@ def test_status_of_one_routine_shows_that_one_only(live: DataFolder) -> None:
     assert "load." not in live.run("status", "--routine_name", "byhand").ok().out
 
 
+def test_a_task_that_runs_again_has_not_recently_ended(own: DataFolder) -> None:
+    own.write_script("byhand.py", "raise SystemExit(1)")
+    own.start()
+    task = own.executed("byhand")["task"]
+    own.write_script("byhand.py", UNTIL_LET_GO)
+    own.run("execute", task).ok()
+    wait_until(lambda: own.state(task) == "running", "the second attempt")
+    view = own.run("status", "--json").ok().json
+    assert [one["task"] for one in view["running"]] == [task]
+    assert view["recent"] == []
+
+
 def test_what_was_run_or_cancelled_before_its_time_does_not_come_next(own: DataFolder) -> None:
     own.start("--assume_done")
 
