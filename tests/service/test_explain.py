@@ -1,19 +1,22 @@
 """Why a task is in its state: held against whatever the engine's stories lead to."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from scheduler.engine.commands import Record, RecordRun, RecordTask
 from scheduler.engine.events import PauseAsked
-from scheduler.engine.states import TaskState
-from scheduler.engine.task import Pause, PauseScope
+from scheduler.engine.states import TRANSITIONS, Cause, TaskState
+from scheduler.engine.task import Pause, PauseScope, TaskId
 from scheduler.registry.calendars import Calendar, CalendarSchedule, OnHoliday
 from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Backlog, Overlap
 from scheduler.service.explain import Explainer, Explanation, mending_commands
-from scheduler.zones import EPOCH_ORDINAL
+from scheduler.service.store.memory import MemoryStore
+from scheduler.zones import EPOCH_ORDINAL, to_instant
 from tests.engine.stories import STORIES, Story
 from tests.support.world import Ends, World, a_registry, a_routine, at
 
@@ -51,6 +54,54 @@ def test_every_record_of_every_story_is_explained_down_to_a_root(story: Story) -
         if fate.task.state is TaskState.BLOCKED:
             assert found.links[-1].task == fate.task.root
             assert found.commands, f"nothing mends {fate.task.id}"
+
+
+def moments(world: World) -> Iterator[tuple[Explainer, tuple[TaskId, ...]]]:
+    """Yield after each event what explains, and the tasks that the event moved."""
+    store = MemoryStore()
+    for event, commands, registry in zip(world.events, world.decided, world.in_force, strict=True):
+        store.apply([command for command in commands if isinstance(command, Record)])
+        moved = [one.task.id for one in commands if isinstance(one, RecordTask)]
+        moved += [
+            TaskId(one.run.routine, one.run.last, one.run.zone)
+            for one in commands
+            if isinstance(one, RecordRun)
+        ]
+        explainer = Explainer(registry=registry, store=store, now=event.at, max_running=100)
+        yield explainer, tuple(dict.fromkeys(moved))
+
+
+def test_after_every_transition_that_there_is_a_task_is_explained_by_its_own_reason() -> None:
+    explained: set[tuple[TaskState, Cause]] = set()
+    for story in STORIES:
+        for explainer, moved in moments(story.tell()):
+            for id in moved:
+                task, run = explainer.store.task(id), explainer.store.run_of(id)
+                record = task or run
+                assert record is not None
+                state = TaskState.SKIPPED if task is None else task.state
+                explained.add((state, record.cause))
+                if id.routine not in explainer.registry:
+                    continue
+                found = explainer.explain(id)
+                told = [link.sentence for link in found.links]
+                is_instant = explainer.registry.triggers.is_instant(
+                    id.routine, to_instant(id.instant)
+                )
+                if task is None and not is_instant:
+                    continue  # of a schedule that is no more
+                assert found.links[0].state == state, told
+                if state not in (
+                    TaskState.READY,
+                    TaskState.RUNNING,
+                ):  # these have words of their own
+                    assert record.reason in told[0], told
+                if state is TaskState.BLOCKED:
+                    assert task is not None and found.links[-1].task == task.root, told
+                    assert found.commands, told
+    states_and_causes = {(state, cause) for (_, cause), state in TRANSITIONS.items()}
+    # Planned is what a task is within the event that plans it: it is recorded as what follows.
+    assert explained == states_and_causes - {(TaskState.WAITING, Cause.PLANNED)}
 
 
 def test_a_blocked_task_is_traced_to_the_failure_and_the_commands_that_mend_it() -> None:
