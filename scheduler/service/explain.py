@@ -11,11 +11,11 @@ from itertools import islice
 from scheduler.engine.moments import deadline_at
 from scheduler.engine.pauses import in_words, pause_over
 from scheduler.engine.readiness import ended_in_words
-from scheduler.engine.states import Cause, TaskState
+from scheduler.engine.states import UNSTARTED, Cause, TaskState
 from scheduler.engine.task import Origin, Pause, PauseScope, SkippedRun, Task, TaskId
 from scheduler.errors import as_word
 from scheduler.registry.registry import Registry
-from scheduler.registry.routine import Overlap, Routine
+from scheduler.registry.routine import Dependency, On, Otherwise, Overlap, Routine
 from scheduler.registry.words import trigger_in_words
 from scheduler.service.reruns import late_tasks
 from scheduler.service.store.protocol import Reader
@@ -27,6 +27,8 @@ _GENTLY = "of what was late at start or after sleep only one task a core runs at
 _FEW_NAMED = 3  # of those that hold slots, in one sentence
 #: what may still end as asked, by itself
 _OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING, "to come", "due")
+_STUCK = (TaskState.BLOCKED, "unknown")  # what will not end unless somebody does something
+_THEN = {Otherwise.RUN: "goes on without", Otherwise.SKIP: "is skipped", Otherwise.FAIL: "fails"}
 _BY_ITSELF = (Cause.RETRY, Cause.PAUSED)  # why a task waits, but for no other
 
 
@@ -79,6 +81,16 @@ def mending_commands(
     yield from (f"scheduler execute {as_word(root)}" for root in islice(recorded, _MOST_NAMED))
 
 
+def _heeds_limits(task: Task) -> bool:
+    """Return whether a start_by or a wait_until still counts for a task."""
+    is_asked = task.by_hand or task.origin is Origin.BACKFILL
+    return task.state in UNSTARTED and not task.tries and not is_asked
+
+
+def _wall(moment: datetime, id: TaskId) -> str:
+    return f"{moment.astimezone(id.local.tzinfo):%Y-%m-%d %H:%M:%S}"
+
+
 def _first_in_turn(task: Task, live: Iterable[Task]) -> TaskId:
     """Return which of its routine's ready tasks goes first: itself, or an older one."""
     ready = (one for one in live if one.routine == task.routine and one.state is TaskState.READY)
@@ -123,7 +135,7 @@ class Explainer:
         first = links[0]
         is_open = first.state in (*_OPEN, TaskState.BLOCKED)
         down = "; no scheduler is running" if self.start is not None and is_open else ""
-        more = self._moved_words(id) + self._deadline_words(id) + down
+        more = self._moved_words(id) + self._limit_words(id) + self._deadline_words(id) + down
         links[0] = replace(first, sentence=first.sentence + more)
         commands = tuple(self._commands(id, last))
         if self.start is not None and (commands or is_open):
@@ -143,6 +155,38 @@ class Explainer:
         local = TaskId(id.routine, to_utc(nominal), routine.zone).local
         return f"; a holiday ({routine.calendar_name}) moved it from {local:%A %Y-%m-%d}"
 
+    def _limit_words(self, id: TaskId) -> str:
+        """Return until when a task that has not started waits, and what becomes of it then."""
+        routine, task = self.registry.get(id.routine), self.store.task(id)
+        if routine is None or not routine.enabled or not self._is_instant(id):
+            return ""
+        if task is None and (id.instant <= self.now or id in self.store.ahead()):
+            return ""
+        if task is not None and not _heeds_limits(task):
+            return ""
+        found: list[str] = []
+        for dependency in routine.dependencies:
+            if dependency.wait_until is None or not self._is_awaited(routine, dependency, id):
+                continue
+            at = deadline_at(dependency.wait_until, routine, id.instant)
+            if at > self.now:
+                then = _THEN[dependency.otherwise]
+                found.append(
+                    f"it waits for {dependency.name} until {_wall(at, id)}, then it {then}"
+                )
+        if routine.start_by is not None:
+            at = deadline_at(routine.start_by, routine, id.instant)
+            found.append(f"it is skipped if it has not started by {_wall(at, id)}")
+        return "".join(f"; {words}" for words in found)
+
+    def _is_awaited(self, routine: Routine, dependency: Dependency, id: TaskId) -> bool:
+        """Return whether something of a dependency has not ended yet, or not as asked."""
+        zone = self.registry[dependency.name].zone
+        instants = self.registry.triggers.bound(routine, dependency, to_instant(id.instant))
+        targets = (TaskId(dependency.name, to_utc(at), zone) for at in instants)
+        ends = (TaskState.FAILED, TaskState.CANCELLED) if dependency.on is On.SUCCESS else ()
+        return any(self._state_of(one) in (*_OPEN, *_STUCK, *ends) for one in targets)
+
     def _deadline_words(self, id: TaskId) -> str:
         """Return what a task's due_by has to say, to follow the sentence about it."""
         routine, task = self.registry.get(id.routine), self.store.task(id)
@@ -150,9 +194,9 @@ class Explainer:
             return ""
         if task is not None and task.state in (TaskState.SUCCEEDED, TaskState.SKIPPED):
             return ""
-        at = deadline_at(routine.due_by, routine, id.instant).astimezone(id.local.tzinfo)
+        at = deadline_at(routine.due_by, routine, id.instant)
         verb = "should have succeeded" if self.now >= at else "should succeed"
-        return f"; it {verb} by {at:%Y-%m-%d %H:%M:%S}"
+        return f"; it {verb} by {_wall(at, id)}"
 
     def _step(self, id: TaskId) -> tuple[Link, TaskId | None]:
         task = self.store.task(id)

@@ -13,7 +13,7 @@ from scheduler.engine.task import Pause, PauseScope, TaskId
 from scheduler.registry.calendars import Calendar, CalendarSchedule, OnHoliday
 from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.registry import Registry
-from scheduler.registry.routine import Backlog, Overlap
+from scheduler.registry.routine import Backlog, Dependency, Otherwise, Overlap
 from scheduler.service.explain import Explainer, Explanation, mending_commands
 from scheduler.service.store.memory import MemoryStore
 from scheduler.zones import EPOCH_ORDINAL, to_instant
@@ -214,6 +214,25 @@ def test_what_fell_due_while_no_scheduler_ran_is_not_unknown() -> None:
     # What mends a failure needs a scheduler that runs, too; an end is one whoever runs.
     [failed], commands = told("a.2026-11-02T01:00:00")
     assert not failed.endswith(down) and commands[0] == "scheduler start" and len(commands) == 3
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "then"),
+    [("run", "goes on without"), ("skip", "is skipped"), ("fail", "fails")],
+)
+def test_a_task_says_until_when_it_waits_and_what_becomes_of_it_then(
+    otherwise: str, then: str
+) -> None:
+    until = Dependency(name="a", wait_until=parse_deadline("03:00"), otherwise=Otherwise(otherwise))
+    b = replace(a_routine("b", "0 2 * * *", until), start_by=parse_deadline("+4h"))
+    world = World(a_registry(a_routine("a", "0 1 * * *"), b), EVE, {"a": Ends(300)}).start()
+    waits = f"; it waits for a until 2026-11-02 03:00:00, then it {then}"
+    start = "; it is skipped if it has not started by 2026-11-02 06:00:00"
+    for moment in ("2026-11-02T00:40", "2026-11-02T02:10"):  # to come, and waiting
+        world.run_until(at(moment))
+        assert why(world, "b.2026-11-02T02:00:00").links[0].sentence.endswith(waits + start)
+    world.execute("b.2026-11-02T02:00:00")  # by hand no limit counts any more
+    assert start not in why(world, "b.2026-11-02T02:00:00").links[0].sentence
 
 
 def test_a_ready_task_says_which_slots_it_lacks() -> None:
