@@ -76,6 +76,10 @@ def _told(one: PlannedView) -> Iterator[str]:
         # Not how long that is from now: who knows when it is read.
         until = one["paused"]["until"]
         yield f"paused until {'resumed' if until is None else until[:16].replace('T', ' ')}"
+    due_by = one.get("due_by")
+    if due_by is not None:
+        late = ", and is expected not to" if one.get("expected_overdue") else ""
+        yield f"should succeed by {due_by[:16].replace('T', ' ')}{late}"
     state, reason = one.get("expected_state"), one.get("expected_reason")
     if state is not None and state != "succeeded":
         yield f"expected: {state}: {reason}" if reason else f"expected: {state}"

@@ -12,6 +12,7 @@ from scheduler.cli.printing import (
     STATE_STYLES,
     Cell,
     Page,
+    Style,
     keep_line_ends,
     page_of,
     say,
@@ -83,21 +84,23 @@ def plan_lines(view: Sequence[PlannedView], page: Page, at: datetime) -> list[st
             f"paused {pause_in_words(one['paused'], at)}" if "paused" in one else "",
             moment_in_words(one.get("expected_start"), at),
             moment_in_words(one.get("expected_end"), at),
+            moment_in_words(one.get("due_by"), at),
             _fate_in_words(one),
             ", ".join(one["waits_for"]),
         )
         for one in view
     ]
-    return table(rows, page, header=("task", "", "", "starts", "ends", "", "waits for"))
+    return table(rows, page, header=("task", "", "", "starts", "ends", "due by", "", "waits for"))
 
 
 def _fate_in_words(one: PlannedView) -> Cell:
     """Return what is expected of a task, unless it simply succeeds."""
-    state = one.get("expected_state")
-    if state is None or state == "succeeded":
-        return ""
-    reason = one.get("expected_reason")
-    return (f"{state}: {reason}" if reason else state), STATE_STYLES.get(state)
+    state, reason = one.get("expected_state"), one.get("expected_reason")
+    is_told = state is not None and state != "succeeded"
+    fate = (f"{state}: {reason}" if reason else state) if is_told else ""
+    if one.get("expected_overdue"):
+        return (f"OVERDUE; {fate}" if fate else "OVERDUE"), Style.RED
+    return fate or "", STATE_STYLES.get(state or "")
 
 
 def _assumed(arguments: Namespace) -> str | None:

@@ -22,6 +22,7 @@ from scheduler.cli.sources import source_of
 from scheduler.cli.status import pause_in_words
 from scheduler.cli.times import distance_in_words, moment_in_words, now
 from scheduler.cli.words import needed_target_of
+from scheduler.errors import SchedulerError, quoted
 from scheduler.service.answers import (
     ListView,
     RoutineView,
@@ -41,6 +42,13 @@ def list_routines(arguments: Namespace) -> int:
 
 def why(arguments: Namespace) -> int:
     """Print why a task is in its state."""
+    following: str | None = arguments.following
+    if following is not None and arguments.word != "next":
+        see = "see scheduler why --help"
+        raise SchedulerError(f"why: one word too many, {quoted(following)} ({see})")
+    if following is not None:
+        # What is meant is left to who knows the routines: one may have that for its name.
+        arguments.word = f"next {following}"
     target = needed_target_of(arguments)
     answer = source_of(arguments).get("why", task=target.task or target.routine)
     if arguments.json:

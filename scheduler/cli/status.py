@@ -134,6 +134,7 @@ def routine_lines(view: RoutineView, page: Page, at: datetime) -> list[str]:
         ("depends on", ", ".join(depends_on)),
         ("needed by", ", ".join(view["dependents"])),
         ("tags", ", ".join(view["tags"])),
+        ("due by", view["due_by"] or ""),
         ("next", following),
         ("last", f"{last['task']} {last['state']}" if last else ""),
     ]

@@ -85,6 +85,13 @@ def _task_or_routine(parser: argparse.ArgumentParser) -> None:
     _names(parser)
 
 
+def _why(parser: argparse.ArgumentParser) -> None:
+    _task_or_routine(parser)
+    parser.add_argument(
+        "following", nargs="?", metavar="ROUTINE", help="after 'next': its next task to come"
+    )
+
+
 def _names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--routine_name", metavar="ROUTINE", help="a routine")
     parser.add_argument("--task_name", metavar="TASK", help="a task")
@@ -383,8 +390,12 @@ VERBS = (
         name="why",
         help="say why a task is in its state, down to the root cause, and what mends it",
         run="reading:why",
-        examples=("scheduler why report", "scheduler why report.2026-10-01T02:30:00"),
-        options=(_task_or_routine, _common, _json),
+        examples=(
+            "scheduler why report",
+            "scheduler why report.2026-10-01T02:30:00",
+            "scheduler why next report",
+        ),
+        options=(_why, _common, _json),
     ),
     Verb(
         name="history",

@@ -63,6 +63,8 @@ def resume(board: Board, scope: PauseScope, name: str) -> list[Command]:
 
 
 def _not_paused(board: Board, scope: PauseScope, name: str) -> str:
+    if not board.pauses and scope is PauseScope.ALL:
+        return "nothing is paused"
     others = ", ".join(title(*key) for key in board.pauses)
     hint = f"; paused: {others}" if others else ""
     return f"{title(scope, name)} is not paused{hint}"

@@ -161,6 +161,20 @@ class CalendarSchedule(Schedule):
                 return self._moved_to(target)[instant]
         return instant
 
+    def is_holiday(self, instant: int) -> bool:
+        """Return whether there would be an instant, but for the holidays."""
+        return super().previous_instant(instant) == instant and not self._is_kept(instant)
+
+    def moved_to(self, instant: int) -> int | None:
+        """Return the instant to which that of a holiday is moved; None if it is left out."""
+        if not (self.moves and self.is_holiday(instant)):
+            return None
+        wall = self.zone.wall_of(instant)
+        target = self._target(wall // DAY)
+        moved = fixed_instants(self.zone, wall + (target - wall // DAY) * DAY)
+        # Of a time in a gap the wall is not that of the fields.
+        return moved[0] if moved and self.previous_instant(moved[0]) == moved[0] else None
+
     def _next_own(self, after: int) -> int | None:
         """Return the first instant after ``after`` that is of no holiday."""
         while (found := super().next_instant(after)) is not None:

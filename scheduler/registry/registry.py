@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import islice
 
 from scheduler.errors import SchedulerError, UnknownRoutineError
+from scheduler.registry.calendars import CalendarSchedule
 from scheduler.registry.routine import Dependency, InstantKind, Routine
 from scheduler.registry.task_id import TaskId
 from scheduler.registry.triggers import Triggers, period, upstream_first
@@ -137,13 +138,25 @@ class Registry(Mapping[str, Routine]):
         ]
         if not near:
             return f"{asked}: routine {name!r} runs by hand only and has no instants"
-        return (
-            f"{asked}: routine {name!r} has no such instant; the nearest are {' and '.join(near)}"
-        )
+        reason = _holiday_words(routine, instant) or f"routine {name!r} has no such instant"
+        return f"{asked}: {reason}; the nearest are {' and '.join(near)}"
 
 
 def _with_dependents(routine: Routine, dependents: tuple[str, ...]) -> Routine:
     return routine if routine.dependents == dependents else replace(routine, dependents=dependents)
+
+
+def _holiday_words(routine: Routine, instant: int) -> str:
+    """Return why a holiday leaves a routine no such instant; nothing if it is not that."""
+    schedule = routine.schedule
+    if not isinstance(schedule, CalendarSchedule) or not schedule.is_holiday(instant):
+        return ""
+    day = TaskId(routine.name, to_utc(instant), routine.zone).local.date()
+    words = f"{day} is a holiday ({routine.calendar_name})"
+    moved = schedule.moved_to(instant)
+    if moved is None:
+        return f"{words}, on which routine {routine.name!r} does not run"
+    return f"{words}: it is moved to {TaskId(routine.name, to_utc(moved), routine.zone)}"
 
 
 def _not_before(moment: datetime) -> int:

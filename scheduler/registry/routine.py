@@ -171,6 +171,11 @@ class Routine:
         """Return whether it has no schedule and triggers when its upstreams have."""
         return self.schedule is None and bool(self.upstreams)
 
+    @property
+    def calendar_name(self) -> str:
+        """Return what its calendar is called: of a file its name, without the folder."""
+        return "" if self.calendar is None else self.calendar.name.replace("\\", "/").split("/")[-1]
+
     def nominal(self, instant: int) -> int:
         """Return the instant that a holiday moved to this one; itself if none did."""
         schedule = self.schedule

@@ -23,14 +23,12 @@ def trigger_in_words(routine: Routine) -> str:
 
 
 def _holidays(routine: Routine) -> str:
-    assert routine.calendar is not None
-    name = routine.calendar.name.replace("\\", "/").rpartition("/")[2]
     way = {
         OnHoliday.SKIP: "not on",
         OnHoliday.BEFORE: "before",
         OnHoliday.AFTER: "after",
     }[routine.on_holiday]
-    return f"{way} holidays ({name})"
+    return f"{way} holidays ({routine.calendar_name})"
 
 
 def schedule_in_words(expression: str) -> str:

@@ -93,6 +93,8 @@ class PlannedView(TypedDict):
     expected_end: NotRequired[str | None]
     expected_state: NotRequired[str | None]
     expected_reason: NotRequired[str]
+    due_by: NotRequired[str | None]  # with what is expected
+    expected_overdue: NotRequired[bool | None]
 
 
 @final
@@ -131,6 +133,7 @@ class RoutineView(TypedDict):
     depends_on: list[DependencyView]
     dependents: list[str]
     backlog: str
+    due_by: str | None  # as it may be written
     overlap: str
     warm: str
     preload: list[str]

@@ -11,20 +11,24 @@ from itertools import islice
 from scheduler.engine.moments import deadline_at
 from scheduler.engine.pauses import in_words, pause_over
 from scheduler.engine.readiness import ended_in_words
-from scheduler.engine.states import Cause, TaskState
-from scheduler.engine.task import Pause, PauseScope, SkippedRun, Task, TaskId
+from scheduler.engine.states import UNSTARTED, Cause, TaskState
+from scheduler.engine.task import Origin, Pause, PauseScope, SkippedRun, Task, TaskId
 from scheduler.errors import as_word
 from scheduler.registry.registry import Registry
-from scheduler.registry.routine import Overlap, Routine
+from scheduler.registry.routine import Dependency, On, Otherwise, Overlap, Routine
 from scheduler.registry.words import trigger_in_words
 from scheduler.service.reruns import late_tasks
 from scheduler.service.store.protocol import Reader
-from scheduler.zones import to_instant
+from scheduler.zones import to_instant, to_utc
 
 _LONGEST = 50  # links of a chain
 _MOST_NAMED = 10  # tasks of which each has a command of its own
+_GENTLY = "of what was late at start or after sleep only one task a core runs at once"
+_FEW_NAMED = 3  # of those that hold slots, in one sentence
 #: what may still end as asked, by itself
-_OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING, "to come")
+_OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING, "to come", "due")
+_STUCK = (TaskState.BLOCKED, "unknown")  # what will not end unless somebody does something
+_THEN = {Otherwise.RUN: "goes on without", Otherwise.SKIP: "is skipped", Otherwise.FAIL: "fails"}
 _BY_ITSELF = (Cause.RETRY, Cause.PAUSED)  # why a task waits, but for no other
 
 
@@ -77,6 +81,31 @@ def mending_commands(
     yield from (f"scheduler execute {as_word(root)}" for root in islice(recorded, _MOST_NAMED))
 
 
+def _heeds_limits(task: Task) -> bool:
+    """Return whether a start_by or a wait_until still counts for a task."""
+    is_asked = task.by_hand or task.origin is Origin.BACKFILL
+    return task.state in UNSTARTED and not task.tries and not is_asked
+
+
+def _wall(moment: datetime, id: TaskId) -> str:
+    return f"{moment.astimezone(id.local.tzinfo):%Y-%m-%d %H:%M:%S}"
+
+
+def _first_in_turn(task: Task, live: Iterable[Task]) -> TaskId:
+    """Return which of its routine's ready tasks goes first: itself, or an older one."""
+    ready = (one for one in live if one.routine == task.routine and one.state is TaskState.READY)
+    turns = ((one.origin is Origin.BACKFILL, one.place, one.instant, one.id) for one in ready)
+    return min(turns, key=lambda turn: turn[:3])[-1]
+
+
+def _few(tasks: Sequence[Task]) -> str:
+    """Return the names of those that have run the longest, and how many more there are."""
+    longest = sorted(tasks, key=lambda task: (task.changed_at, str(task.id)))
+    names = ", ".join(str(task.id) for task in longest[:_FEW_NAMED])
+    more = len(longest) - _FEW_NAMED
+    return f"{names} and {more} more" if more > 0 else names
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explainer:
     """Answers "why?" from the records, for one moment."""
@@ -85,6 +114,8 @@ class Explainer:
     store: Reader
     now: datetime
     max_running: int
+    start: str | None = None  # the command that starts the scheduler, where it is down
+    is_stopping: bool = False
 
     def explain(self, id: TaskId) -> Explanation:
         """Return why the task is in its state."""
@@ -102,16 +133,59 @@ class Explainer:
                 )  # a chain may be longer than anybody reads
         last = links[-1].task
         first = links[0]
-        links[0] = replace(first, sentence=first.sentence + self._deadline_words(id))
-        return Explanation(
-            links=tuple(links),
-            root=last if last != id else None,
-            commands=tuple(self._commands(id, last)),
-        )
+        is_open = first.state in (*_OPEN, TaskState.BLOCKED)
+        down = "; no scheduler is running" if self.start is not None and is_open else ""
+        more = self._moved_words(id) + self._limit_words(id) + self._deadline_words(id) + down
+        links[0] = replace(first, sentence=first.sentence + more)
+        commands = tuple(self._commands(id, last))
+        if self.start is not None and (commands or is_open):
+            commands = (self.start, *commands)  # the others need one that runs
+        return Explanation(links=tuple(links), root=last if last != id else None, commands=commands)
 
     def _root_of(self, id: TaskId) -> TaskId | None:
         task = self.store.task(id)
         return None if task is None else task.root
+
+    def _moved_words(self, id: TaskId) -> str:
+        """Return from where a holiday moved a task, to follow the sentence about it."""
+        routine = self.registry.get(id.routine)
+        nominal = None if routine is None else routine.nominal(to_instant(id.instant))
+        if routine is None or nominal is None or nominal == to_instant(id.instant):
+            return ""
+        local = TaskId(id.routine, to_utc(nominal), routine.zone).local
+        return f"; a holiday ({routine.calendar_name}) moved it from {local:%A %Y-%m-%d}"
+
+    def _limit_words(self, id: TaskId) -> str:
+        """Return until when a task that has not started waits, and what becomes of it then."""
+        routine, task = self.registry.get(id.routine), self.store.task(id)
+        if routine is None or not routine.enabled or not self._is_instant(id):
+            return ""
+        if task is None and (id.instant <= self.now or id in self.store.ahead()):
+            return ""
+        if task is not None and not _heeds_limits(task):
+            return ""
+        found: list[str] = []
+        for dependency in routine.dependencies:
+            if dependency.wait_until is None or not self._is_awaited(routine, dependency, id):
+                continue
+            at = deadline_at(dependency.wait_until, routine, id.instant)
+            if at > self.now:
+                then = _THEN[dependency.otherwise]
+                found.append(
+                    f"it waits for {dependency.name} until {_wall(at, id)}, then it {then}"
+                )
+        if routine.start_by is not None:
+            at = deadline_at(routine.start_by, routine, id.instant)
+            found.append(f"it is skipped if it has not started by {_wall(at, id)}")
+        return "".join(f"; {words}" for words in found)
+
+    def _is_awaited(self, routine: Routine, dependency: Dependency, id: TaskId) -> bool:
+        """Return whether something of a dependency has not ended yet, or not as asked."""
+        zone = self.registry[dependency.name].zone
+        instants = self.registry.triggers.bound(routine, dependency, to_instant(id.instant))
+        targets = (TaskId(dependency.name, to_utc(at), zone) for at in instants)
+        ends = (TaskState.FAILED, TaskState.CANCELLED) if dependency.on is On.SUCCESS else ()
+        return any(self._state_of(one) in (*_OPEN, *_STUCK, *ends) for one in targets)
 
     def _deadline_words(self, id: TaskId) -> str:
         """Return what a task's due_by has to say, to follow the sentence about it."""
@@ -120,9 +194,9 @@ class Explainer:
             return ""
         if task is not None and task.state in (TaskState.SUCCEEDED, TaskState.SKIPPED):
             return ""
-        at = deadline_at(routine.due_by, routine, id.instant).astimezone(id.local.tzinfo)
+        at = deadline_at(routine.due_by, routine, id.instant)
         verb = "should have succeeded" if self.now >= at else "should succeed"
-        return f"; it {verb} by {at:%Y-%m-%d %H:%M:%S}"
+        return f"; it {verb} by {_wall(at, id)}"
 
     def _step(self, id: TaskId) -> tuple[Link, TaskId | None]:
         task = self.store.task(id)
@@ -142,7 +216,8 @@ class Explainer:
                 holder = None if task.cause in _BY_ITSELF else self._holder(task)
                 return Link(task=id, state=task.state, sentence=sentence), holder
             case TaskState.READY:
-                return Link(task=id, state=task.state, sentence=self._ready_words(task)), None
+                lack, before = self._ready_words(task)
+                return Link(task=id, state=task.state, sentence=f"{id} is ready{lack}"), before
             case TaskState.RUNNING:
                 started = task.attempts[-1].started_at.astimezone(id.local.tzinfo)
                 sentence = f"{id} is running since {started:%Y-%m-%d %H:%M:%S}"
@@ -152,7 +227,8 @@ class Explainer:
                 after = task.cover if task.cause is Cause.COVERED else None
                 return Link(task=id, state=task.state, sentence=sentence), after
 
-    def _ready_words(self, task: Task) -> str:
+    def _ready_words(self, task: Task) -> tuple[str, TaskId | None]:
+        """Return what a ready task lacks, and the task of its routine that goes before it."""
         live = self.store.live()
         running = [one for one in live if one.state is TaskState.RUNNING]
         started = [one for one in live if one.state is TaskState.RUNNING or one.tries]
@@ -160,28 +236,39 @@ class Explainer:
         routine = self.registry.get(task.routine)
         pause = None if routine is None else pause_over(self.store.pauses(), routine)
         if pause is not None and not task.by_hand:
-            return f"{task.id} is ready, but its routine is {in_words(self.registry, pause)}"
+            return f", but its routine is {in_words(self.registry, pause)}", None
         if own and routine is not None and routine.overlap is Overlap.NO:
             doing = "is running" if own[0].state is TaskState.RUNNING else "is being retried"
-            return f"{task.id} is ready, but {own[0].id} {doing} and overlap is not allowed"
+            return f", but {own[0].id} {doing} and overlap is not allowed", None
         if routine is not None and (lack := self._pool_words(routine, running)):
-            return f"{task.id} is ready, but {lack}"
+            return f", but {lack}", None
         if len(running) >= self.max_running:
-            slots = f"all {self.max_running} slots (max_running) are in use"
-            return f"{task.id} is ready, but {slots}"
-        return f"{task.id} is ready: it waits for a slot"
+            by = _few(running)
+            return f", but all {self.max_running} slots (max_running) are in use, by {by}", None
+        if self.is_stopping:
+            return ", but the scheduler is stopping, and starts nothing more", None
+        if task.by_hand or self.start is not None:
+            return ": it waits for a slot", None
+        # Nothing else is left that keeps the engine from starting it (engine/admission).
+        if not task.tries and (before := _first_in_turn(task, live)) != task.id:
+            return f", but {before} of its routine goes first", before
+        if task.origin is Origin.BACKFILL:
+            return ": it waits for a slot", None
+        return f", but {_GENTLY}", None
 
     def _pool_words(self, routine: Routine, running: list[Task]) -> str:
         """Return what a routine lacks of its pool's slots; nothing if there are enough."""
         if routine.pool is None:
             return ""
-        others = [self.registry[one.routine] for one in running if one.routine in self.registry]
-        taken = sum(other.pool_slots for other in others if other.pool == routine.pool)
+        others = [one for one in running if one.routine in self.registry]
+        holding = [one for one in others if self.registry[one.routine].pool == routine.pool]
+        taken = sum(self.registry[one.routine].pool_slots for one in holding)
         count = self.registry.pools[routine.pool]
         if taken + routine.pool_slots <= count:
             return ""
         needed = f"it takes {routine.pool_slots} of the {count} slots of pool {routine.pool!r}"
-        return f"{needed}, and {taken} are in use"
+        by = f", by {_few(holding)}" if holding else ""
+        return f"{needed}, and {taken} are in use{by}"
 
     def _absent_step(self, id: TaskId) -> tuple[Link, TaskId | None]:
         routine = self.registry.get(id.routine)
@@ -193,6 +280,10 @@ class Explainer:
             return Link(task=id, state="none", sentence=sentence), None
         if id.instant > self.now:
             return self._coming_step(id)
+        if self._is_unrecorded(id):
+            when = f"{id.local:%A %Y-%m-%d at %H:%M:%S} in {id.zone}"
+            sentence = f"{id} fell due on {when}, and nothing is recorded of it yet"
+            return Link(task=id, state="due", sentence=sentence), None
         state = self.store.routine(id.routine)
         if state is not None and state.assumed is not None:
             sentence = f"{id} is older than the first start, and counts as {state.assumed} by hand"
@@ -233,11 +324,11 @@ class Explainer:
         seen[id] = None
         if state in ("failed", "blocked", "unknown"):
             return True
-        if state not in ("to come", TaskState.WAITING) or id.routine not in self.registry:
+        if state not in ("to come", "due", TaskState.WAITING) or id.routine not in self.registry:
             return False
         if self._pause_that_holds(id) is not None:
             return True
-        if state == "to come":
+        if state in ("to come", "due"):
             if not self.registry[id.routine].enabled or id in self.store.ahead():
                 return True
         needs = self.registry.waits_for(id.routine, id.instant) if self._is_instant(id) else ()
@@ -278,8 +369,17 @@ class Explainer:
             return TaskState.SKIPPED.value
         if id.instant > self.now:
             return "to come"
+        if self._is_unrecorded(id):
+            return "due"
         state = self.store.routine(id.routine)
         return "assumed" if state is not None and state.assumed is not None else "unknown"
+
+    def _is_unrecorded(self, id: TaskId) -> bool:
+        """Return whether a task fell due later than a scheduler has planned: since it went down."""
+        state, planned_until = self.store.routine(id.routine), self.store.planned_until()
+        if state is None or planned_until is None:
+            return False
+        return id.instant > max(planned_until, state.known_since)
 
     def _is_instant(self, id: TaskId) -> bool:
         known = id.routine in self.registry

@@ -14,10 +14,12 @@ from statistics import median
 
 from scheduler.engine.admission import Limits
 from scheduler.engine.commands import RecordPause
+from scheduler.engine.moments import deadline_at
 from scheduler.engine.states import Cause, TaskState
 from scheduler.engine.task import Pause, Task, TaskId
 from scheduler.errors import SchedulerError, quoted
 from scheduler.registry.registry import Registry
+from scheduler.registry.routine import Routine
 from scheduler.service.simulation import Ends, OutcomeOf, Simulator
 from scheduler.service.store.protocol import Reader
 from scheduler.service.views import View, in_zone
@@ -54,6 +56,7 @@ class Expected:
     reason: str
     start: datetime | None = None  # of its first attempt
     end: datetime | None = None  # of its last
+    is_overdue: bool | None = None  # by its due_by; None if it has none, or that cannot be told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,7 @@ def expected_views(
         if texts:
             raise
         found = {}
-    return [_expected_view(found.get(id), id.zone) for id in ids]
+    return [_expected_view(found.get(id), id, registry[id.routine]) for id in ids]
 
 
 def resting_on(registry: Registry, name: str) -> Registry:
@@ -127,7 +130,8 @@ def resting_on(registry: Registry, name: str) -> Registry:
     return Registry(routines, timezone=registry.timezone, pools=registry.pools)
 
 
-def _expected_view(expected: Expected | None, zone: str) -> View:
+def _expected_view(expected: Expected | None, id: TaskId, routine: Routine) -> View:
+    zone, due_by = id.zone, _due_by(routine, id)
     if expected is None:
         expected = Expected(state=None, reason="")
     return {
@@ -135,7 +139,13 @@ def _expected_view(expected: Expected | None, zone: str) -> View:
         "expected_end": in_zone(expected.end, zone),
         "expected_state": None if expected.state is None else expected.state.value,
         "expected_reason": expected.reason,
+        "due_by": in_zone(due_by, zone),
+        "expected_overdue": expected.is_overdue,
     }
+
+
+def _due_by(routine: Routine, id: TaskId) -> datetime | None:
+    return None if routine.due_by is None else deadline_at(routine.due_by, routine, id.instant)
 
 
 def assumptions_of(
@@ -281,10 +291,12 @@ def _is_under_way(task: Task | None) -> bool:
 
 def _expected(simulator: Simulator, id: TaskId, conditions: Conditions) -> Expected:
     task = simulator.store.task(id)
+    due_by = _due_by(simulator.registry[id.routine], id)
     if task is None:
         run = simulator.store.run_of(id)
         reason = "" if run is None else run.reason
-        return Expected(state=TaskState.SKIPPED, reason=reason)
+        is_overdue = None if due_by is None else False
+        return Expected(state=TaskState.SKIPPED, reason=reason, is_overdue=is_overdue)
     attempts = task.attempts
     is_known = id.routine in conditions.durations
     return Expected(
@@ -292,4 +304,21 @@ def _expected(simulator: Simulator, id: TaskId, conditions: Conditions) -> Expec
         reason=task.reason,
         start=attempts[0].started_at if attempts else None,
         end=attempts[-1].ended_at if attempts and is_known else None,
+        is_overdue=None if due_by is None else _is_overdue(task, due_by, is_known, simulator.now),
     )
+
+
+def _is_overdue(task: Task, due_by: datetime, is_known: bool, now: datetime) -> bool | None:
+    """Return whether a task will not have succeeded by its due_by; None if that is not known."""
+    match task.state:
+        case TaskState.SKIPPED:
+            return False
+        case TaskState.SUCCEEDED:
+            ended_at = task.attempts[-1].ended_at if task.attempts else None
+            if ended_at is not None and ended_at > due_by:
+                return True  # also if it takes longer than is known
+            return False if is_known else None
+        case TaskState.FAILED | TaskState.BLOCKED | TaskState.CANCELLED:
+            return True
+        case TaskState.WAITING | TaskState.READY | TaskState.RUNNING:
+            return True if due_by <= now else None

@@ -43,6 +43,7 @@ _NEXT = 10  # tasks to come that status shows
 _NEXT_OF_ONE = 5  # of one routine
 _RECENT = 10  # ended attempts that it shows
 _DAY = timedelta(days=1)
+_NEXT_WORD = "next "  # before a routine, where one is asked why
 _FILTERS = ("state", "since", "until")  # of history
 
 
@@ -131,7 +132,10 @@ class Answers:
         view["commands"] = list(commands) if in_trouble else []
         view["next"] = self._next(name)
         recent = self.store.recent_ends(_RECENT if name is None else 1000)
-        ended = dict.fromkeys(task for task, _ in recent if name in (None, task.routine))
+        # An attempt has ended: its task may run again, or wait for a retry.
+        ended = dict.fromkeys(
+            task for task, _ in recent if task.state.is_end and name in (None, task.routine)
+        )
         view["recent"] = self._views(list(ended)[:_RECENT], stale)
         view["stale"] = self._stale_views(stale, name)
         view["pauses"] = [
@@ -173,6 +177,8 @@ class Answers:
             store=self.store,
             now=self.now(),
             max_running=self.identity.max_running,
+            start=self._start_command(),
+            is_stopping=self.is_stopping(),
         )
         found = explainer.explain(id)
         return {
@@ -301,6 +307,15 @@ class Answers:
 
     # -- parts -----------------------------------------------------------------------------
 
+    def _start_command(self) -> str | None:
+        """Return the command that starts the scheduler; None where it runs."""
+        identity = self.identity
+        if identity.pid is not None:
+            return None
+        name = f" --scheduler_name {as_word(identity.name)}" if identity.name else ""
+        config = f" --config_file {as_word(identity.config)}" if identity.config else ""
+        return f"scheduler start{name}{config} --daemon"
+
     def _scheduler_view(self) -> View:
         identity = self.identity
         return {
@@ -392,6 +407,8 @@ class Answers:
 
     def _task_or_routine(self, text: str) -> TaskId:
         if text not in self.registry:
+            if text.startswith(_NEXT_WORD):
+                return self._next_of(text.removeprefix(_NEXT_WORD))
             try:
                 split_task_id(text)
             except SchedulerError:
@@ -399,6 +416,14 @@ class Answers:
             else:
                 return named_task(self.registry, self.store, text)
         return self._foremost(text)
+
+    def _next_of(self, name: str) -> TaskId:
+        """Return the routine's next task to come, whatever becomes of those before it."""
+        routine = self.registry[name]
+        following = self.registry.triggers.next(name, to_instant(self.now()))
+        if following is None:
+            raise SchedulerError(f"routine {name!r} has no task to come (scheduler list)")
+        return TaskId(name, to_utc(following), routine.zone)
 
     def _foremost(self, name: str) -> TaskId:
         """Return the routine's task that a person most likely asks about."""
@@ -418,6 +443,8 @@ class Answers:
             return TaskId(name, to_utc(following), self.registry[name].zone)
         if last is not None:
             return last.id
+        if name not in self.registry:
+            raise SchedulerError(f"routine {name!r} has left the registry, and has never run")
         raise SchedulerError(
             f"routine {name!r} runs by hand only and never has: scheduler execute {as_word(name)}"
         )

@@ -126,6 +126,7 @@ def routine_view(
         ],
         "dependents": list(routine.dependents),
         "backlog": routine.backlog.value,
+        "due_by": None if routine.due_by is None else str(routine.due_by),
         "overlap": routine.overlap.value,
         "warm": routine.warm.value,
         "preload": list(routine.preload),

@@ -97,6 +97,12 @@ def test_of_a_task_that_is_not_expected_to_run_the_event_is_tentative() -> None:
     ]
 
 
+def test_a_due_by_is_told_and_whether_it_is_expected_to_break() -> None:
+    one = expected(a_plan(LOAD), due_by="2026-11-23T11:10:00+01:00", expected_overdue=True)
+    told = "should succeed by 2026-11-23 11:10, and is expected not to"
+    assert told in str(the_event(one)["description"])
+
+
 @pytest.mark.parametrize(
     ("until", "said"),
     [

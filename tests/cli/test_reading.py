@@ -60,6 +60,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("list --tag a", "list", {"tag": "a"}),
         ("why load", "why", {"task": "load"}),
         (f"why {LOAD}", "why", {"task": LOAD}),
+        ("why next load", "why", {"task": "next load"}),
         ("history", "history", {"limit": "50"}),
         ("history load --limit 5", "history", {"routine": "load", "limit": "5"}),
         (f"history {LOAD}", "history", {"task": LOAD, "limit": "50"}),

@@ -349,3 +349,22 @@ def test_a_plan_says_what_is_expected_of_each_task() -> None:
         "  load.2026-11-23T02:00:00    8 h ago  02:00   2026-11-24 02:20",
         "  report.2026-11-23T11:00:00  in 1 h                             blocked: load failed",
     ]
+
+
+def test_a_plan_says_what_is_due_and_what_is_not_expected_to_be_in_time() -> None:
+    prompt, late, stands = (a_plan(f"{name}.2026-11-23T11:00:00") for name in "abc")
+    for one in (prompt, late, stands):
+        one["due_by"], one["expected_state"] = "2026-11-23T11:30:00+01:00", "succeeded"
+    late["expected_overdue"] = stands["expected_overdue"] = True
+    stands["expected_state"], stands["expected_reason"] = "blocked", "load failed"
+    assert plan_lines([prompt, late, stands], PIPE, NOON) == [
+        "  task                           due by",
+        "  a.2026-11-23T11:00:00  in 1 h  11:30",
+        "  b.2026-11-23T11:00:00  in 1 h  11:30   OVERDUE",
+        "  c.2026-11-23T11:00:00  in 1 h  11:30   OVERDUE; blocked: load failed",
+    ]
+
+
+def test_the_status_of_a_routine_says_by_when_it_should_have_succeeded() -> None:
+    lines = status_lines(a_status(routine=a_routine(due_by="06:30")), PIPE, NOON)
+    assert ["due by", "06:30"] in [cells(line) for line in lines]

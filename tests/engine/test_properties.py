@@ -23,7 +23,7 @@ from tests.support.random_worlds import Draw, a_world, live_through
 # Each of these broke a promise once.
 REGRESSIONS = (0, 1, 5, 9, 20, 33, 58, 62, 131, 282, 354, 543, 965, 1583, 1611)
 SEEDS = (*REGRESSIONS, *range(100_000, 100_060))
-OPERATING_REGRESSIONS = (0, 1, 14, 2011, 2226, 3006, 3008, 3173, 20093)
+OPERATING_REGRESSIONS = (0, 1, 14, 2011, 2226, 3006, 3008, 3173, 20093, 800011)
 OPERATING_SEEDS = (*OPERATING_REGRESSIONS, *range(400_000, 400_030))
 
 

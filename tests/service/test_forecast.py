@@ -179,6 +179,30 @@ def test_a_time_that_does_not_come_in_the_window_is_refused() -> None:
         assumptions_of(["down 05:00-06:00"], a_registry(LOAD), START, at("2026-11-23T03:00"))
 
 
+@pytest.mark.parametrize(
+    ("due_by", "assumed", "lengths", "is_overdue"),
+    [
+        ("03:00", None, LENGTHS, False),
+        ("02:49", None, LENGTHS, True),  # it is expected to end at 02:50
+        ("03:00", "load fails", LENGTHS, True),  # blocked: it never starts
+        ("03:00", "down 02:10-05:00", LENGTHS, True),
+        ("03:00", "down 02:10-05:00", {}, True),  # it starts after that, however long it takes
+        ("03:00", None, {}, None),  # nobody knows how long it takes
+        (None, "load fails", LENGTHS, None),
+    ],
+)
+def test_a_task_that_is_not_expected_to_succeed_by_its_due_by_is_overdue(
+    due_by: str | None, assumed: str | None, lengths: dict[str, timedelta], is_overdue: bool | None
+) -> None:
+    written = f'depends_on="load" due_by="{due_by}"' if due_by else 'depends_on="load"'
+    registry = a_registry(LOAD, REPORT.replace('depends_on="load"', written))
+    conditions = Conditions(limits=Limits(max_running=8, late=8), durations=lengths)
+    ids = list(planned(registry, START, END))
+    view = expected_views(registry, ids, (START, END), assumed, lambda _: conditions)[-1]
+    assert view["expected_overdue"] is is_overdue
+    assert view["due_by"] == (due_by and f"2026-11-23T{due_by}:00+00:00")
+
+
 @pytest.mark.parametrize("limit", ["_MOST_STEPS", "_MOST_EFFORT"])
 def test_a_window_that_is_too_long_has_nothing_expected_and_answers_no_question(
     monkeypatch: pytest.MonkeyPatch, limit: str
@@ -194,7 +218,7 @@ def test_a_window_that_is_too_long_has_nothing_expected_and_answers_no_question(
         views
         == [
             dict.fromkeys(("expected_start", "expected_end", "expected_state"))
-            | {"expected_reason": ""}
+            | {"expected_reason": "", "due_by": None, "expected_overdue": None}
         ]
         * 2
     )

@@ -11,7 +11,6 @@ from datetime import datetime
 from scheduler.engine.admission import Lane
 from scheduler.engine.commands import (
     Command,
-    Record,
     RecordRun,
     RecordTask,
     StartAttempt,
@@ -33,8 +32,6 @@ from tests.support.world import World
 class CheckedWorld(World):
     """A world that fails as soon as the engine breaks a promise."""
 
-    events: list[AnyEvent] = field(default_factory=list[AnyEvent])
-    decided: list[list[Command]] = field(default_factory=list[list[Command]])
     live: dict[TaskId, Task] = field(default_factory=dict[TaskId, Task])
     successes: dict[str, datetime] = field(default_factory=dict[str, datetime])
     attempts: dict[tuple[TaskId, int], None] = field(default_factory=dict[tuple[TaskId, int], None])
@@ -104,10 +101,7 @@ class CheckedWorld(World):
     def handle(self, event: AnyEvent, words: str) -> None:
         """Give an event to the engine, store what it decides, check it, and carry it out."""
         before = dict(self.live)
-        commands = self.engine.handle(event)
-        self.events.append(event)
-        self.decided.append(commands)
-        self.store.apply([command for command in commands if isinstance(command, Record)])
+        commands = self.decide(event)
         self._mirror(commands)
         planned_before, self.planned_until = self.planned_until, self.store.planned_until()
         self._note_lanes(event)
@@ -368,7 +362,13 @@ class CheckedWorld(World):
         """Check that each task that does not run is explained by something that is so."""
         if self.is_serving and self.planning_until is None:
             try:
-                check_reasons(self.live, self.reference, self.now, self.slots)
+                is_full = len(self.late_running) >= self.late
+                held_back = [
+                    id
+                    for id, task in self.live.items()
+                    if self._lane(task) is Lane.LATE and is_full
+                ]
+                check_reasons(self.live, self.reference, self.now, self.slots, held_back)
             except AssertionError as error:
                 raise AssertionError(f"{self.now}: {error}") from error
 

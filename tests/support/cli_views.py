@@ -94,6 +94,7 @@ def a_routine(**changes: object) -> RoutineView:
         "depends_on": [],
         "dependents": [],
         "backlog": "latest",
+        "due_by": None,
         "overlap": "no",
         "tags": [],
         "description": "",

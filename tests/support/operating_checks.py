@@ -195,7 +195,8 @@ def _check_retry(seen: Seen, event: AttemptExited | AttemptLost | AttemptRefused
     if task.cause is Cause.RETRY:
         assert was.tries <= routine.retries, f"{task.id} is retried after {was.tries} tries"
         wait = routine.retry_delay * routine.retry_backoff ** (was.tries - 1)
-        assert task.retry_at == event.at + wait, f"{task.id} is retried at {task.retry_at}"
+        ended_at = max(event.at, was.attempts[-1].started_at)  # the clock may be set back
+        assert task.retry_at == ended_at + wait, f"{task.id} is retried at {task.retry_at}"
 
 
 def _check_record(seen: Seen, task: Task) -> None:
@@ -248,9 +249,16 @@ def _check_tried(seen: Seen) -> None:
 
 
 def check_reasons(
-    live: Mapping[TaskId, Task], reference: Reference, now: datetime, slots: int
+    live: Mapping[TaskId, Task],
+    reference: Reference,
+    now: datetime,
+    slots: int,
+    held_back: Collection[TaskId] = (),
 ) -> None:
-    """Check that each task that does not run is explained by something that is so."""
+    """Check that each task that does not run is explained by something that is so.
+
+    ``held_back`` are those that have to wait as they were late, and enough of such run.
+    """
     explainer = Explainer(
         registry=reference.registry, store=reference.store, now=now, max_running=slots
     )
@@ -281,6 +289,9 @@ def check_reasons(
                 assert is_to_come or last.state in _OPEN, sentence
             case TaskState.READY:
                 _check_ready_words(live, reference, task, sentence)
+                is_prompt = not any("was late" in link.sentence for link in found.links)
+                assert is_prompt or last.task in held_back, sentence
+                assert "waits for a slot" not in sentence or not heeds_needs(task), sentence
             case _:
                 pass
 

@@ -128,6 +128,9 @@ class World:
     wake_at: datetime | None = None
     running: dict[TaskId, int] = field(default_factory=dict[TaskId, int])
     replies: list[Reply | Refuse] = field(default_factory=list[Reply | Refuse])
+    events: list[AnyEvent] = field(default_factory=list[AnyEvent])
+    decided: list[list[Command]] = field(default_factory=list[list[Command]])  # event by event
+    in_force: list[Registry] = field(default_factory=list[Registry])
     _ends: list[tuple[datetime, int, TaskId, int, int]] = field(
         default_factory=list[tuple[datetime, int, TaskId, int, int]]
     )
@@ -294,10 +297,18 @@ class World:
         """Write an event down."""
         self.lines.append(f"{self.now:%a %H:%M}  {words}")
 
+    def decide(self, event: AnyEvent) -> list[Command]:
+        """Give an event to the engine, and store and remember what it decides."""
+        commands = self.engine.handle(event)
+        self.events.append(event)
+        self.decided.append(commands)
+        self.in_force.append(self.engine.registry)
+        self.store.apply([command for command in commands if isinstance(command, Record)])
+        return commands
+
     def handle(self, event: AnyEvent, words: str) -> None:
         """Give an event to the engine, store what it decides, and carry that out."""
-        commands = self.engine.handle(event)
-        self.store.apply([command for command in commands if isinstance(command, Record)])
+        commands = self.decide(event)
         told = [line for command in commands if (line := self._in_words(command))]
         if words or told:
             self.note(words or "time passed")

@@ -100,6 +100,7 @@ def test_resume_all_lifts_each_pause(jobs: DataFolder) -> None:
         ("pause load --until 2020-01-01", "is over already"),
         ("pause load.2026-10-01T02:00:00", "takes a routine, not a task"),
         ("resume load", "routine 'load' is not paused"),
+        ("resume --all", "nothing is paused"),
     ],
 )
 def test_what_cannot_be_paused_is_said(jobs: DataFolder, words: str, said: str) -> None:

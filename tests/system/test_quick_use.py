@@ -115,6 +115,11 @@ def test_the_status_of_a_scheduler_that_is_down_comes_from_its_folder(quick: Dat
     view = quick.run("status", "--json").ok().json
     assert view["scheduler"]["is_live"] is False
     assert view["recent"][0]["task"] == task
+    words = quick.run("why", "testJob0", "--json").ok().json
+    assert words["commands"] == [
+        f'scheduler start --scheduler_name NAME --config_file "{quick.config}" --daemon'
+    ]
+    assert words["sentences"][0].endswith("; no scheduler is running")
     assert quick.run("logs", "testJob0").ok().out == "hello\n"
     assert quick.run("history", task, "--json").ok().json["fates"][0]["state"] == "succeeded"
 

@@ -46,6 +46,15 @@ def test_a_reload_shows_what_changes_and_adopts_it(running: DataFolder) -> None:
     assert b'name="new"' in kept(running)
 
 
+def test_a_routine_that_was_removed_before_it_ever_ran_is_not_offered_to_be_run(
+    running: DataFolder,
+) -> None:
+    running.write_jobs(LOAD)
+    running.run("reload").ok()
+    said = "routine 'report' has left the registry, and has never run"
+    assert running.run("why", "report").mistake() == said
+
+
 def test_a_reload_without_a_change_says_so(running: DataFolder) -> None:
     assert running.run("reload").ok().out == "the registry's files have not changed\n"
 

@@ -204,6 +204,18 @@ def test_status_of_one_routine_shows_that_one_only(live: DataFolder) -> None:
     assert "load." not in live.run("status", "--routine_name", "byhand").ok().out
 
 
+def test_a_task_that_runs_again_has_not_recently_ended(own: DataFolder) -> None:
+    own.write_script("byhand.py", "raise SystemExit(1)")
+    own.start()
+    task = own.executed("byhand")["task"]
+    own.write_script("byhand.py", UNTIL_LET_GO)
+    own.run("execute", task).ok()
+    wait_until(lambda: own.state(task) == "running", "the second attempt")
+    view = own.run("status", "--json").ok().json
+    assert [one["task"] for one in view["running"]] == [task]
+    assert view["recent"] == []
+
+
 def test_what_was_run_or_cancelled_before_its_time_does_not_come_next(own: DataFolder) -> None:
     own.start("--assume_done")
 
@@ -231,6 +243,17 @@ def test_why_answers_for_past_present_and_future(live: DataFolder) -> None:
     future = live.run("why", "report.2099-10-01T02:30:00").ok().out
     assert "is to come" in future and "load.2099-10-01T02:00:00" in future
     assert "has no such instant" in live.run("why", "load.2026-10-01T02:00:01").ok().out
+
+
+def test_why_answers_for_the_next_task_of_a_routine_whatever_became_of_the_last(
+    live: DataFolder,
+) -> None:
+    for words in (("next", "report"), ("next report",)):
+        told = live.run("why", *words, "--json").ok().json
+        assert (told["state"], told["task"].partition(".")[0]) == ("to come", "report")
+    assert "routine 'bad' has no task to come" in live.run("why", "next", "bad").mistake()
+    assert "there is no routine 'nope'" in live.run("why", "next", "nope").mistake()
+    assert "one word too many, 'bad'" in live.run("why", "report", "bad").mistake()
 
 
 def test_logs_follow_goes_on_until_the_attempt_ends(own: DataFolder) -> None:
