@@ -76,7 +76,8 @@ class DataFolder:
 
     def command(self, verb: str, *words: str) -> list[str]:
         """Return the command line of a verb."""
-        name = ["--scheduler_name", NAME] if verb != "check" else []
+        # A registry by itself is of no scheduler.
+        name = [] if "--registry" in words else ["--scheduler_name", NAME]
         return [sys.executable, str(ROOT / "scheduler.py"), verb, *name, *words]
 
     def run(self, verb: str, *words: str) -> str:

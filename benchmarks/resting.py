@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 
 from benchmarks.data_folder import DataFolder, job
-from benchmarks.figures import Figure
-from benchmarks.measuring import CRON, PEERS, missing_peer, ours, peer_at_rest
+from benchmarks.figures import OURS, Figure
+from benchmarks.measuring import CRON, PEERS, missing_peer, peer_at_rest
 from benchmarks.peers import system_cron
 from benchmarks.processes import private, resident, spent, tree
 from benchmarks.setting import Setting
@@ -28,10 +28,9 @@ def measure(setting: Setting) -> Iterator[Figure]:
     """Yield the figures of one round; all rest at the same time, as none disturbs another."""
     seconds = setting.either(60, 3)
     cpu, wakes = (f"{what} in {seconds} s at rest" for what in ("processor time", "wake-ups"))
-    who = ours()[0]
     folder = resting_folder(setting, ROUTINES)
     with contextlib.ExitStack() as stack:
-        resting = {who: stack.enter_context(folder.scheduler())}
+        resting = {OURS: stack.enter_context(folder.scheduler())}
         for name in PEERS:
             if reason := missing_peer(name):
                 yield Figure(what=cpu, who=name, unit="ms", missing=reason)
@@ -56,7 +55,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
             yield _memory(PRIVATE, name, private(processes))
         for verb in VERBS:
             folder.run(verb)
-        yield _memory(ANSWERED, who, resident(trees[who]))
+        yield _memory(ANSWERED, OURS, resident(trees[OURS]))
 
 
 def resting_folder(setting: Setting, routines: int) -> DataFolder:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from benchmarks.figures import BARE, Figure
-from benchmarks.measuring import PEERS, of_peer, ours, peer_at_rest
+from benchmarks.figures import BARE, OURS, Figure
+from benchmarks.measuring import PEERS, of_peer, peer_at_rest
 from benchmarks.resting import ROUTINES, resting_folder
 from benchmarks.setting import Setting
 
@@ -21,7 +21,6 @@ NOTHING = (sys.executable, "-c", "pass")
 
 def measure(setting: Setting) -> Iterator[Figure]:
     """Yield the figures of one round."""
-    who = ours()[0]
     folder = resting_folder(setting, ROUTINES)
     starts, verbs = setting.either(5, 1), setting.either(20, 2)
     nothing = [_nothing(folder.environment) for _ in range(verbs)]
@@ -30,7 +29,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
     for _ in range(starts):
         with folder.serving() as serving:
             served.append(serving.seconds)
-    yield _figure(SERVES, who, served)
+    yield _figure(SERVES, OURS, served)
     for name in PEERS:
         yield from of_peer(SERVES, name, "ms", partial(_of_peer, setting, name, starts))
     with folder.scheduler():
@@ -41,7 +40,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
         ):
             what = f"{verb}, the whole command"
             yield _figure(what, BARE, nothing)
-            yield _figure(what, who, [folder.seconds(verb, *words) for _ in range(verbs)])
+            yield _figure(what, OURS, [folder.seconds(verb, *words) for _ in range(verbs)])
 
 
 def _of_peer(setting: Setting, who: str, starts: int) -> Iterator[Figure]:
