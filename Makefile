@@ -19,7 +19,7 @@ help:
 	@echo "make fuzz    throw anything at the reader, the ids and the API, and tell how much that was"
 	@echo "make simulate SEEDS=10000   live through so many simulated weeks, with crashes at any step"
 	@echo "make simulate-faults        plant faults in the program, and see that the simulation finds them"
-	@echo "make benchmarks             measure it, its peers and the machine; OPTIONS=--quick takes two minutes"
+	@echo "make benchmarks             measure it, its peers and the machine; OPTIONS=--quick takes three minutes"
 	@echo "make setup   make the environment and install the commit hooks"
 	@echo
 	@echo "Each needs Python 3.11 or newer; PYTHON=/path/to/python chooses one."
@@ -64,7 +64,7 @@ simulate: dev-env
 simulate-faults: dev-env
 	@$(BIN)/python -m tests.simulation --faults --seeds $(SEEDS)
 
-# More than half an hour, on a machine that does nothing else: OPTIONS="--only handoff" is one of them.
+# Forty minutes, on a machine that does nothing else: OPTIONS="--only handoff" is one of them.
 OPTIONS ?=
 benchmarks: bench-env
 	@$(BIN)/python -m benchmarks $(OPTIONS)

@@ -30,22 +30,37 @@ class Benchmark:
 
 BENCHMARKS = (
     Benchmark(name="parts", question="What are the floors made of?"),
-    Benchmark(name="lateness", question="How long from an instant to the first statement?"),
+    Benchmark(
+        name="lateness",
+        question="How long from an instant to the first statement?",
+        most_rounds=3,
+    ),
     Benchmark(
         name="handoff",
         question="How long from the end of a task to the first statement of the next?",
     ),
-    Benchmark(name="throughput", question="How many tasks a second, each in its own process?"),
     Benchmark(
-        name="resting", question="What does a scheduler cost with nothing due?", most_rounds=3
+        name="throughput",
+        question="How many tasks a second, each in its own process?",
+        most_rounds=4,
+    ),
+    Benchmark(
+        name="resting", question="What does a scheduler cost with nothing due?", most_rounds=2
     ),
     Benchmark(
         name="starting", question="How long until a scheduler serves, or a verb has answered?"
     ),
+    Benchmark(name="scale", question="What comes of many routines?", most_rounds=1),
     Benchmark(
-        name="curves",
-        question="What comes of many routines, and of a long history?",
-        most_rounds=1,
+        name="events", question="What does an event cost when many tasks are about?", most_rounds=3
+    ),
+    Benchmark(
+        name="burst",
+        question="What becomes of other tasks while thousands fall due?",
+        most_rounds=3,
+    ),
+    Benchmark(
+        name="history", question="Does it matter how many tasks there have been?", most_rounds=1
     ),
 )
 

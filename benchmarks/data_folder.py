@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from benchmarks.figures import OURS
+from benchmarks.processes import Serving, serving
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "benchmark"
@@ -37,20 +39,45 @@ class DataFolder:
             "PYTHONTZPATH": os.pathsep.join([str(self.zones.folder), "/usr/share/zoneinfo"]),
         }
 
-    def write(self, jobs: Iterable[str], *, who: str, max_running: int | None = None) -> None:
-        """Write registry and config; jobs are elements as `job` makes them."""
+    @property
+    def registry(self) -> Path:
+        """Return the file of the registry."""
+        return self.folder / "registry.xml"
+
+    @property
+    def config(self) -> Path:
+        """Return the file of the config."""
+        return self.folder / "config.cfg"
+
+    @property
+    def database(self) -> Path:
+        """Return the file of the database, which the first start makes."""
+        return self.folder / "scheduler.db"
+
+    def write(
+        self,
+        jobs: Iterable[str],
+        *,
+        who: str = OURS,
+        zone: str = "UTC",
+        max_running: int | None = None,
+        more: str = "",
+    ) -> None:
+        """Write registry and config, the latter with more sections.
+
+        Jobs are elements as `job` makes them, or any others.
+        """
         attributes = {"python": sys.executable, "warm": WARM[who]}
         defaults = element("defaults", attributes)
         body = "\n  ".join([defaults, *jobs])
-        (self.folder / "registry.xml").write_text(
-            f'<registry timezone="UTC">\n  {body}\n</registry>'
-        )
+        self.registry.write_text(f'<registry timezone="{zone}">\n  {body}\n</registry>')
         limit = "" if max_running is None else f"max_running = {max_running}\n"
-        (self.folder / "config.cfg").write_text(f"[scheduler]\ntimezone = UTC\n{limit}")
+        self.config.write_text(f"[scheduler]\ntimezone = {zone}\n{limit}{more}")
 
     def command(self, verb: str, *words: str) -> list[str]:
         """Return the command line of a verb."""
-        name = ["--scheduler_name", NAME] if verb != "check" else []
+        # A registry by itself is of no scheduler.
+        name = [] if "--registry" in words else ["--scheduler_name", NAME]
         return [sys.executable, str(ROOT / "scheduler.py"), verb, *name, *words]
 
     def run(self, verb: str, *words: str) -> str:
@@ -68,9 +95,8 @@ class DataFolder:
 
     @contextlib.contextmanager
     def scheduler(self) -> Iterator[int]:
-        """Have a scheduler run over the folder; yield the pid of its process."""
-        config = str(self.folder / "config.cfg")
-        told = self.run("start", "--config_file", config, "--daemon")
+        """Have a scheduler run in the background; yield the pid of its process."""
+        told = self.run("start", "--config_file", str(self.config), "--daemon")
         found = re.search(r"pid (\d+)", told)
         assert found is not None, told
         try:
@@ -78,6 +104,16 @@ class DataFolder:
         finally:
             with contextlib.suppress(RuntimeError):  # it has ended already
                 self.run("stop", "--now")
+
+    def serving(self) -> AbstractContextManager[Serving]:
+        """Have a scheduler run in the foreground, once it serves: for one that runs nothing."""
+        return serving(self.command("start", "--config_file", str(self.config)), self.environment)
+
+    def seconds(self, verb: str, *words: str) -> float:
+        """Return how many seconds a verb takes: the whole command."""
+        begun = time.monotonic_ns()
+        self.run(verb, *words)
+        return (time.monotonic_ns() - begun) / 1e9
 
 
 def element(tag: str, attributes: Mapping[str, str]) -> str:

@@ -1,29 +1,26 @@
-"""Does it matter how many tasks there have been: for `status`, for a start, for each event?
+"""Does it matter how many tasks there have been: for `status`, for a start, for each request?
 
 A history is written straight into the database of a real scheduler, of a thousand hourly routines:
 one task of a thousand has failed, one of two hundred was tried twice.  10,000,000 tasks take
-some minutes and 4 GB of disk, in the current folder.
-
-    python -m benchmarks.history [--tasks 1000 100000 10000000]
+some minutes and 4 GB of disk.
 """
 
-import argparse
 import os
 import resource
 import sqlite3
-import statistics
-import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
-from tabulate import tabulate
-
-from benchmarks.real_scheduler import NAME, Folder
+from benchmarks.data_folder import DataFolder, job
+from benchmarks.figures import OURS, Figure
+from benchmarks.processes import resident, spent, tree
+from benchmarks.setting import Setting
+from benchmarks.stamps import Stamps
 from scheduler.service.clock import SystemClock
 
+SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 ROUTINES = 1_000
-SIZES = (1_000, 100_000, 1_000_000)
 _HOUR = 3_600
 _REPEATS = 21
 
@@ -75,79 +72,47 @@ UPDATE tally SET count = (SELECT count(*) FROM task WHERE task.state = tally.sta
 """
 
 
-class Row(NamedTuple):
-    """What a scheduler with so much history takes."""
-
-    tasks: int
-    megabytes: float  # of the database
-    start: float  # seconds until it serves
-    resident: float  # MiB
-    status: float  # milliseconds, the whole command; the median
-    status_processor: float  # milliseconds of processor time, of command and scheduler together
-    status_down: float  # the same of a scheduler that does not run
-    execute: float  # milliseconds for `execute TASK` of one that ended, the whole command
+def measure(setting: Setting) -> Iterator[Figure]:
+    """Yield the figures of one round."""
+    repeats = setting.either(_REPEATS, 3)
+    for size in SIZES[: setting.either(len(SIZES), 2)]:
+        yield from _of_history(setting, size, repeats)
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", type=int, nargs="+", default=SIZES)
-    sizes: list[int] = parser.parse_args().tasks
-    with tempfile.TemporaryDirectory(dir=".", prefix="benchmark-") as folder:
-        rows = [measured(Path(folder), size) for size in sizes]
-    headers = ["tasks", "MB", "start s", "MiB", "status ms", "status: processor ms"]
-    headers += ["status, down, ms", "execute ms"]
-    decimals = ("", ".0f", ".2f", ".1f", ".1f", ".1f", ".1f", ".1f")
-    print(tabulate(rows, headers, "github", floatfmt=decimals))
-
-
-def registry_text() -> str:
-    """Return the registry: hourly routines."""
-    jobs = (
-        f'<job name="r{number:05}" script="s.py" schedule="{number % 60} * * * *"/>'
-        for number in range(ROUTINES)
-    )
-    return f'<registry timezone="UTC">{"".join(jobs)}</registry>'
-
-
-def measured(folder: Path, tasks: int) -> Row:
-    """Return what a scheduler with so many past tasks takes."""
-    data = Folder.made(folder / f"history-{tasks}", registry_text())
-    (data.path / "config.cfg").write_text("[history]\ndays = 36500\n")
-    with data.scheduler():
+def _of_history(setting: Setting, size: int, repeats: int) -> Iterator[Figure]:
+    """Yield what a scheduler with so many past tasks takes."""
+    room = setting.room(f"{size} tasks")
+    folder = DataFolder(room, Stamps(room).environment)
+    jobs = [job(f"r{number:05}", schedule=f"{number % 60} * * * *") for number in range(ROUTINES)]
+    folder.write(jobs, more="[history]\ndays = 36500\n")
+    with folder.serving():
         # Nothing of the benchmark's own is to run while it measures.
-        data.run("pause", "--all", "--scheduler_name", NAME)
-    database = data.path / "scheduler.db"
-    write_history(database, tasks)
-    megabytes = os.path.getsize(database) / 1e6
-    name = ("--scheduler_name", NAME)
-    down = [data.timed("status", *name) for _ in range(_REPEATS)]
-    with data.scheduler() as running:
-        before = _children() + running.processor
-        status = [data.timed("status", *name) for _ in range(_REPEATS)]
-        processor = (_children() + running.processor - before) / _REPEATS * 1e3
-        resident = running.resident
-        ended = newest_tasks(database)
-        execute = [data.timed("execute", task, *name) for task in ended]
-    for found in data.path.glob("scheduler.db*"):  # there may be no room for the next one
+        folder.run("pause", "--all")
+    write_history(folder.database, size)
+    yield _figure("database", "MB", size, [os.path.getsize(folder.database) / 1e6])
+    down = [folder.seconds("status") * 1e3 for _ in range(repeats)]
+    with folder.serving() as served:
+        processes = tree(served.pid)
+        yield _figure("until it serves", "s", size, [served.seconds])
+        before = _commands() + spent(processes)[0]
+        status = [folder.seconds("status") * 1e3 for _ in range(repeats)]
+        processor = (_commands() + spent(processes)[0] - before) / repeats
+        yield _figure("status, the whole command", "ms", size, status)
+        yield _figure("processor time of status, scheduler included", "ms", size, [processor])
+        yield _figure("status of one that does not run, the whole command", "ms", size, down)
+        yield _figure("resident memory", "MiB", size, [resident(processes)])
+        ended = newest_tasks(folder.database, repeats)
+        execute = [folder.seconds("execute", task) * 1e3 for task in ended]
+        yield _figure("execute of a task that ended, the whole command", "ms", size, execute)
+    for found in folder.folder.glob("scheduler.db*"):  # there may be no room for the next one
         if found.is_file():
             found.unlink()
-    return Row(
-        tasks,
-        megabytes,
-        running.seconds,
-        resident,
-        median(status),
-        processor,
-        median(down),
-        median(execute),
-    )
 
 
-def _children() -> float:
-    """Return the seconds of processor time that commands have taken so far."""
+def _commands() -> float:
+    """Return the milliseconds of processor time that commands have taken so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return (used.ru_utime + used.ru_stime) * 1e3
 
 
 def write_history(path: Path, tasks: int) -> None:
@@ -179,21 +144,22 @@ def write_history(path: Path, tasks: int) -> None:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def newest_tasks(path: Path) -> list[str]:
+def newest_tasks(path: Path, count: int) -> list[str]:
     """Return the ids of some tasks that ended last."""
     with closing(sqlite3.connect(path)) as database:
         found = database.execute(
             "SELECT routine || '.' || strftime('%Y-%m-%dT%H:%M:%S', instant, 'unixepoch')"
             " FROM task WHERE state = 'succeeded' ORDER BY instant DESC LIMIT ?",
-            (_REPEATS,),
+            (count,),
         )
         return [str(row[0]) for row in found]
 
 
-def median(seconds: list[float]) -> float:
-    """Return the median, in milliseconds."""
-    return statistics.median(seconds) * 1e3
-
-
-if __name__ == "__main__":
-    main()
+def _figure(what: str, unit: str, size: int, samples: Sequence[float]) -> Figure:
+    return Figure(
+        what=f"{what}, by tasks of history",
+        who=OURS,
+        unit=unit,
+        size=size,
+        samples=tuple(samples),
+    )

@@ -29,7 +29,7 @@ _SECOND = 1_000_000_000  # nanoseconds
 
 def measure(setting: Setting) -> Iterator[Figure]:
     """Yield the figures of one round."""
-    count = setting.either(30, 4)
+    count = setting.either(20, 4)
     for who in WAYS:
         floor = ran_floor(setting, who, "latency", count=count)
         late = zip(floor.stamps, floor.printed, strict=True)

@@ -9,6 +9,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import psutil
 from benchmarks.data_folder import WARM, DataFolder
 from benchmarks.figures import BARE, PROMISED, Figure
 from benchmarks.peers import system_cron
+from benchmarks.processes import Serving, serving
 from benchmarks.setting import Setting
 from benchmarks.stamps import Exits, Stamp, Stamps
 
@@ -115,15 +117,28 @@ def peer(
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """Have the program of a peer run; its first line says that it serves."""
-    program = HERE / "peers" / f"with_{PEERS[who]}.py"
-    words = [mode, str(folder), str(count), str(at_once)]
     with subprocess.Popen(
-        [sys.executable, str(program), *words], env=environment, stdout=subprocess.PIPE, text=True
+        _command_of_peer(who, folder, mode, count, at_once),
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+def peer_at_rest(setting: Setting, who: str, routines: int) -> AbstractContextManager[Serving]:
+    """Have a peer serve with so many routines that fall due at the turn of the year."""
+    room = setting.room(f"{routines} routines of {who}")
+    command = _command_of_peer(who, room, "idle", routines, 1)
+    return serving(command, Stamps(room).environment)
+
+
+def _command_of_peer(who: str, folder: Path, mode: str, count: int, at_once: int) -> list[str]:
+    program = HERE / "peers" / f"with_{PEERS[who]}.py"
+    return [sys.executable, str(program), mode, str(folder), str(count), str(at_once)]
 
 
 def of_peer(

@@ -60,7 +60,8 @@ def _draw_curve(axis: Any, group: Sequence[Summary]) -> None:
         points = sorted((one.size, one.median) for one in group if one.who == who and one.size)
         axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=who)
     axis.set_xscale("log")
-    axis.set_yscale("log")
+    if all(one.median for one in group):  # nothing has no place on a logarithmic scale
+        axis.set_yscale("log")
     axis.grid(visible=True, which="major", linewidth=0.3)
     axis.legend(fontsize=8, frameon=False)
 

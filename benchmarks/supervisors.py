@@ -23,7 +23,10 @@ from scheduler.service.executors.records import RecordsFolder
 
 # Imports, and has the collector touch what it shares with its supervisor.
 SCRIPT = "import csv, gc, json, logging, sqlite3, time; gc.collect(); time.sleep(600)"
+SLEEPS = "import time; time.sleep(600)"
 SECONDS = 5.0  # for which the processor is watched
+
+_PRIVATE = "supervisor: private memory"
 
 
 def main() -> None:
@@ -32,17 +35,20 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, default=20)
     count: int = parser.parse_args().attempts
     with tempfile.TemporaryDirectory(prefix="supervisors ") as folder:
-        rows = measured(Path(folder), count)
+        rows = measured(Path(folder), count, SCRIPT)
+    with tempfile.TemporaryDirectory(prefix="supervisors ") as folder:
+        least = measured(Path(folder), count, SLEEPS)[_PRIVATE]
     print(f"Python {platform.python_version()}, {count} attempts, {platform.system()}\n")
     print("| of one attempt | median |\n|---|---|")
     for what, value in rows.items():
         print(f"| {what} | {value} |")
+    print(f"\nOf a script that only sleeps, {least} of its supervisor are private.")
 
 
-def measured(folder: Path, count: int) -> dict[str, str]:
-    """Return what each process takes, in words."""
+def measured(folder: Path, count: int, body: str) -> dict[str, str]:
+    """Return what each process of such scripts takes, in words."""
     script = folder / "sleeps.py"
-    script.write_text(SCRIPT)
+    script.write_text(body)
     records = RecordsFolder(folder / "attempts")
     executor = LocalExecutor(lambda task, attempt, exit_: None, records, "1")
     for number in range(1, count + 1):
@@ -56,7 +62,7 @@ def measured(folder: Path, count: int) -> dict[str, str]:
     time.sleep(SECONDS)
     used = [_ticks(one) - ticks for one, ticks in zip(supervisors, before, strict=True)]
     rows = {
-        "supervisor: private memory": _kib([_memory(one)[0] for one in supervisors]),
+        _PRIVATE: _kib([_memory(one)[0] for one in supervisors]),
         "supervisor: its share of all memory (PSS)": _kib([_memory(one)[1] for one in supervisors]),
         "script: private memory": _kib([_memory(one)[0] for one in scripts]),
         "script: its share of all memory (PSS)": _kib([_memory(one)[1] for one in scripts]),

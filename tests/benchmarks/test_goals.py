@@ -43,5 +43,14 @@ def test_a_goal_may_be_a_figure_at_a_size() -> None:
     ]
 
 
+def test_a_goal_may_be_held_against_what_is_usual() -> None:
+    what = "10,000 due at once: hand-off of others"
+    usual = Figure(what=what, who=OURS, unit="ms", samples=(10.0,))
+    meanwhile = Figure(what=what, who=f"{OURS}, meanwhile", unit="ms", samples=(25.0,))
+    assert rows_of(usual, meanwhile) == [
+        f"| {what} | at most 2.00 times the usual median | 2.50 | no |"
+    ]
+
+
 def test_what_was_not_measured_is_neither_reached_nor_missed() -> None:
     assert all(row.endswith("| not measured |  |") for row in goals_table([]).splitlines()[2:])
