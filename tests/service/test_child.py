@@ -387,6 +387,24 @@ def test_without_fork_the_scripts_own_process_records_its_end(
     assert (record.ended and record.ended.code, record.error) == (code, error)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_what_is_on_record_leads_a_session_however_slow_the_machine_is(folder: Path) -> None:
+    body = (
+        "import os, sys, time\n"
+        "from scheduler.service.executors import supervisor\n"
+        "lead, enter = os.setsid, supervisor.enter\n"
+        "os.setsid = lambda: (time.sleep(0.2), lead())\n"
+        "def entered(record, script, own):\n"
+        "    print(os.getsid(script) == script)\n"
+        "    enter(record, script, own)\n"
+        "supervisor.enter = entered\n"
+        "supervisor.begin(sys.argv[1])\n"
+    )
+    (folder / DOOR).mkdir(exist_ok=True)
+    shown, problems, code = run(["-c", body, str(folder / "record")], folder)
+    assert (shown, problems, code) == ("True\n", "", 0)
+
+
 def test_a_module_that_fails_shows_the_users_frames_only(folder: Path) -> None:
     (folder / "mod.py").write_text("def f():\n    1/0\nf()\n")
     _, shown, code = run(as_child(folder / "record", "--module", "mod"), folder)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DOOR = "door"
 #: What a record says of an attempt whose supervisor is a warm interpreter.
 WARM = "warm"
+#: Seconds within which a process leads its session, unless somebody has stopped or killed it.
+SESSION_PATIENCE = 5.0
 #: Exit codes of an attempt that has not begun.
 SHUT_OUT = 75
 NOT_RECORDED = 74
@@ -46,6 +48,7 @@ def begin(record: str) -> None:
         not_begun(NO_PROCESS, "the system has no process left for it: %s" % error)
     if script:
         os.close(word)
+        await_session(script)
         enter(record, script, supervisor)
         give_word(word_given)
         watch(script, record, scheduler)
@@ -55,6 +58,20 @@ def begin(record: str) -> None:
     if not os.read(word, 1):
         os._exit(SHUT_OUT)
     os.close(word)
+
+
+def await_session(script: int) -> None:
+    """Wait until the process leads its session: whatever is on record is known and killed by that.
+
+    It is about to, so this takes no time but on a machine that is very busy.
+    """
+    give_way = getattr(os, "sched_yield", lambda: time.sleep(0))
+    deadline = time.monotonic() + SESSION_PATIENCE
+    try:
+        while os.getsid(script) != script and time.monotonic() < deadline:
+            give_way()
+    except OSError:
+        pass  # it has been killed
 
 
 def give_word(pipe: int) -> None:
