@@ -7,11 +7,12 @@ docs/performance.md.  What is not there (cron, a peer) is left out, and the tabl
 """
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.catalogue import BENCHMARKS, Benchmark, chosen
@@ -41,16 +42,17 @@ def main() -> int:
     rounds = 1 if options.quick else options.rounds
     failed = False
     everything: list[Summary] = []
-    for benchmark in chosen(options.only):
-        measured, error = _measured(benchmark, rounds, is_quick=options.quick)
-        failed = failed or error
-        summaries = summarised(measured)
-        everything += summaries
-        print(f"\n{benchmark.name}: {benchmark.question}")
-        for what, table in tables(summaries):
-            print(f"\n{what}\n\n{table}", flush=True)
-        if options.write and not error:
-            _put(benchmark.name, _part(benchmark, summaries, machine))
+    with _workplace() as place:
+        for benchmark in chosen(options.only):
+            measured, error = _measured(benchmark, rounds, place, is_quick=options.quick)
+            failed = failed or error
+            summaries = summarised(measured)
+            everything += summaries
+            print(f"\n{benchmark.name}: {benchmark.question}")
+            for what, table in tables(summaries):
+                print(f"\n{what}\n\n{table}", flush=True)
+            if options.write and not error:
+                _put(benchmark.name, _part(benchmark, summaries, machine))
     if not options.only:
         print(f"\nwhat was to be reached\n\n{goals_table(everything)}")
     if options.write:
@@ -82,27 +84,39 @@ def _options() -> argparse.Namespace:
     return options
 
 
+@contextlib.contextmanager
+def _workplace() -> Iterator[Path]:
+    """Give a folder to measure in, which is deleted after all has been measured.
+
+    Not among the files for temporary things: that may be no disk.  And not one for each round: a
+    file system may make new files slowly where many have just been deleted, as ext4 does for
+    minutes.
+    """
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=build, prefix="benchmark ", ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
 def _measured(
-    benchmark: Benchmark, rounds: int, *, is_quick: bool
+    benchmark: Benchmark, rounds: int, place: Path, *, is_quick: bool
 ) -> tuple[list[list[Figure]], bool]:
     """Return the figures of each round, and whether something went wrong."""
     measured: list[list[Figure]] = []
-    # Not among the files for temporary things: that may be no disk.
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
     count = min(rounds, benchmark.most_rounds or rounds)
     for number in range(1, count + 1):
         print(f"{benchmark.name}: round {number} of {count}", file=sys.stderr)
-        with tempfile.TemporaryDirectory(
-            dir=build, prefix="benchmark ", ignore_cleanup_errors=True
-        ) as folder:
-            measured.append([])
-            try:
-                for figure in benchmark.measure(Setting(folder=Path(folder), is_quick=is_quick)):
-                    measured[-1].append(figure)
-            except (OSError, RuntimeError) as error:
-                print(f"{benchmark.name}: {error}", file=sys.stderr)
-                return measured, True
+        folder = place / f"{benchmark.name} {number}"
+        folder.mkdir()
+        measured.append([])
+        try:
+            for figure in benchmark.measure(Setting(folder=folder, is_quick=is_quick)):
+                measured[-1].append(figure)
+        except (OSError, RuntimeError) as error:
+            print(f"{benchmark.name}: {error}", file=sys.stderr)
+            return measured, True
     return measured, False
 
 
