@@ -34,6 +34,8 @@ class Launcher:
     name: str  # of the scheduler
     settings: Settings
     venvs: Venvs = field(default_factory=dict[str, str | None])
+    #: The scheduler's own environment, which never changes; `os.environ` decodes it at each look.
+    inherited: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
     def database(self) -> str:
@@ -51,7 +53,7 @@ class Launcher:
         arguments = _arguments(routine, start)
         # An attempt without a log is nobody's: `run` records nothing.
         own = self._variables(routine, start, "" if log is None else self.database)
-        environment = {**os.environ, **variables, **own}
+        environment = {**self.inherited, **variables, **own}
         folder = os.path.dirname(script) if script is not None else routine.folder
         return Launch(
             task=str(start.task),
@@ -80,7 +82,7 @@ class Launcher:
         if routine is not None:
             with suppress(LaunchError):  # a file that is gone by now
                 variables, from_files = _own_variables(routine)
-                own = {**os.environ, **variables}
+                own = {**self.inherited, **variables}
                 secrets = secret_values(own, routine.arguments, from_files)
         return Adoption(
             task=str(id),

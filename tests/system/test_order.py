@@ -1,5 +1,7 @@
 """Schedules and dependencies with real scripts, on a clock that the test moves."""
 
+import logging
+
 import pytest
 
 from tests.system.timed_scheduler import TimedScheduler
@@ -29,6 +31,18 @@ def test_a_chain_runs_in_order(timed: TimedScheduler) -> None:
         timed.run_until("2026-11-24T03:00")
     assert timed.starts() == [
         f"{name}.2026-11-{day}T02:00:00" for day in (23, 24) for name in "abc"
+    ]
+
+
+def test_the_log_tells_of_an_end_before_it_tells_of_the_start_that_waited_for_it(
+    timed: TimedScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    timed.write_jobs(CHAIN)
+    with caplog.at_level(logging.INFO, "scheduler"), timed.running("2026-11-23T01:00"):
+        timed.run_until("2026-11-23T03:00")
+    lines = [line for line in caplog.messages if line.startswith("attempt ")]
+    assert [" ".join(line.split()[1:3]) for line in lines] == [
+        f"{verb} task={name}.2026-11-23T02:00:00" for name in "abc" for verb in ("started", "ended")
     ]
 
 

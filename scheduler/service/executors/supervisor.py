@@ -16,7 +16,6 @@ import time
 
 TYPE_CHECKING = False  # as typing has it, which would have to be imported
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import NoReturn
 
 #: The folder in which records are drafted: whoever takes it away lets no attempt begin any more.
@@ -85,7 +84,7 @@ def give_word(pipe: int) -> None:
 
 def enter(record: str, script: int, supervisor: int) -> None:
     """Write down which processes the attempt has, or end here."""
-    begin_record(record, DOOR, script, supervisor, lambda: (start_of(script), start_of(supervisor)))
+    begin_record(record, DOOR, script, supervisor)
 
 
 def enter_fork(record: str, door: str, supervisor: int, start: str) -> None:
@@ -93,8 +92,7 @@ def enter_fork(record: str, door: str, supervisor: int, start: str) -> None:
 
     ``supervisor`` is the warm interpreter, which started at ``start``.
     """
-    own = os.getpid()
-    begin_record(record, door, own, supervisor, lambda: (start_of(own), start), " " + WARM)
+    begin_record(record, door, os.getpid(), supervisor, start + " " + WARM)
 
 
 def begin_record(
@@ -102,14 +100,16 @@ def begin_record(
     door: str,
     script: int,
     supervisor: int,
-    starts: "Callable[[], tuple[str, str]]",
-    mark: str = "",
+    supervisors_start: "str | None" = None,
 ) -> None:
-    """Write the first line of a record, or end here."""
+    """Write the first line of a record, or end here.
+
+    ``supervisors_start``: when it started, and its mark, if that is known.
+    """
     draft = os.path.join(os.path.dirname(record), door, os.path.basename(record))
     try:
-        start, supervisors_start = starts()
-        line = record_line(script, start, supervisor, supervisors_start + mark)
+        start = start_of(script)
+        line = record_line(script, start, supervisor, supervisors_start or start_of(supervisor))
         # Whole, in one stroke, and only as long as the door is open.
         write(draft, line, os.O_CREAT | os.O_EXCL)
         os.rename(draft, record)
