@@ -3,28 +3,25 @@
 Read from what the engine recorded, and from the registry for what is yet to come.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 
 from scheduler.engine.moments import deadline_at
 from scheduler.engine.pauses import in_words, pause_over
 from scheduler.engine.readiness import ended_in_words
 from scheduler.engine.states import UNSTARTED, Cause, TaskState
-from scheduler.engine.task import Origin, Pause, PauseScope, SkippedRun, Task, TaskId
+from scheduler.engine.task import Origin, Pause, SkippedRun, Task, TaskId
 from scheduler.errors import as_word
 from scheduler.registry.registry import Registry
-from scheduler.registry.routine import Dependency, On, Otherwise, Overlap, Routine
+from scheduler.registry.routine import Dependency, On, Otherwise, Routine
 from scheduler.registry.words import trigger_in_words
-from scheduler.service.reruns import late_tasks
+from scheduler.service.lacking import Lacking
+from scheduler.service.mending import resume_command
 from scheduler.service.store.protocol import Reader
 from scheduler.zones import to_instant, to_utc
 
 _LONGEST = 50  # links of a chain
-_MOST_NAMED = 10  # tasks of which each has a command of its own
-_GENTLY = "of what was late at start or after sleep only one task a core runs at once"
-_FEW_NAMED = 3  # of those that hold slots, in one sentence
 #: what may still end as asked, by itself
 _OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING, "to come", "due")
 _STUCK = (TaskState.BLOCKED, "unknown")  # what will not end unless somebody does something
@@ -50,37 +47,6 @@ class Explanation:
     commands: tuple[str, ...]
 
 
-def resume_command(pause: Pause) -> str:
-    """Return the command that ends a pause."""
-    scope = {PauseScope.ALL: "--all", PauseScope.TAG: f"--tag {as_word(pause.name)}"}
-    return f"scheduler resume {scope.get(pause.scope, as_word(pause.name))}"
-
-
-def mending_commands(
-    registry: Registry, store: Reader, *, live: Sequence[Task], failed: Iterable[Task]
-) -> Iterator[str]:
-    """Yield the commands that let all go on that has failed or is blocked, the first one first.
-
-    ``live`` and ``failed`` are the store's tasks, the failed ones those that matter.  What is
-    unknown has two commands of its own, of which a person has to choose.
-    """
-    known = {task.id for task in failed if task.routine in registry}
-    late = late_tasks(registry, store, live)
-    if known:
-        yield "scheduler execute --failed"
-    if late:
-        yield "scheduler execute --late"
-    mended = known.union(late)
-    roots = (task.root for task in live if task.state is TaskState.BLOCKED)
-    others = (
-        root
-        for root in dict.fromkeys(roots)
-        if root is not None and root.routine in registry and root not in mended
-    )
-    recorded = (root for root in others if store.task(root) or store.run_of(root))
-    yield from (f"scheduler execute {as_word(root)}" for root in islice(recorded, _MOST_NAMED))
-
-
 def _heeds_limits(task: Task) -> bool:
     """Return whether a start_by or a wait_until still counts for a task."""
     is_asked = task.by_hand or task.origin is Origin.BACKFILL
@@ -89,21 +55,6 @@ def _heeds_limits(task: Task) -> bool:
 
 def _wall(moment: datetime, id: TaskId) -> str:
     return f"{moment.astimezone(id.local.tzinfo):%Y-%m-%d %H:%M:%S}"
-
-
-def _first_in_turn(task: Task, live: Iterable[Task]) -> TaskId:
-    """Return which of its routine's ready tasks goes first: itself, or an older one."""
-    ready = (one for one in live if one.routine == task.routine and one.state is TaskState.READY)
-    turns = ((one.origin is Origin.BACKFILL, one.place, one.instant, one.id) for one in ready)
-    return min(turns, key=lambda turn: turn[:3])[-1]
-
-
-def _few(tasks: Sequence[Task]) -> str:
-    """Return the names of those that have run the longest, and how many more there are."""
-    longest = sorted(tasks, key=lambda task: (task.changed_at, str(task.id)))
-    names = ", ".join(str(task.id) for task in longest[:_FEW_NAMED])
-    more = len(longest) - _FEW_NAMED
-    return f"{names} and {more} more" if more > 0 else names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +67,16 @@ class Explainer:
     max_running: int
     start: str | None = None  # the command that starts the scheduler, where it is down
     is_stopping: bool = False
+
+    @property
+    def _lacking(self) -> Lacking:
+        return Lacking(
+            registry=self.registry,
+            store=self.store,
+            max_running=self.max_running,
+            is_stopping=self.is_stopping,
+            is_down=self.start is not None,
+        )
 
     def explain(self, id: TaskId) -> Explanation:
         """Return why the task is in its state."""
@@ -216,7 +177,7 @@ class Explainer:
                 holder = None if task.cause in _BY_ITSELF else self._holder(task)
                 return Link(task=id, state=task.state, sentence=sentence), holder
             case TaskState.READY:
-                lack, before = self._ready_words(task)
+                lack, before = self._lacking.words(task)
                 return Link(task=id, state=task.state, sentence=f"{id} is ready{lack}"), before
             case TaskState.RUNNING:
                 started = task.attempts[-1].started_at.astimezone(id.local.tzinfo)
@@ -226,49 +187,6 @@ class Explainer:
                 sentence = f"{id} {ended_in_words(task.state, task.reason)}"
                 after = task.cover if task.cause is Cause.COVERED else None
                 return Link(task=id, state=task.state, sentence=sentence), after
-
-    def _ready_words(self, task: Task) -> tuple[str, TaskId | None]:
-        """Return what a ready task lacks, and the task of its routine that goes before it."""
-        live = self.store.live()
-        running = [one for one in live if one.state is TaskState.RUNNING]
-        started = [one for one in live if one.state is TaskState.RUNNING or one.tries]
-        own = [one for one in started if one.routine == task.routine and one.id != task.id]
-        routine = self.registry.get(task.routine)
-        pause = None if routine is None else pause_over(self.store.pauses(), routine)
-        if pause is not None and not task.by_hand:
-            return f", but its routine is {in_words(self.registry, pause)}", None
-        if own and routine is not None and routine.overlap is Overlap.NO:
-            doing = "is running" if own[0].state is TaskState.RUNNING else "is being retried"
-            return f", but {own[0].id} {doing} and overlap is not allowed", None
-        if routine is not None and (lack := self._pool_words(routine, running)):
-            return f", but {lack}", None
-        if len(running) >= self.max_running:
-            by = _few(running)
-            return f", but all {self.max_running} slots (max_running) are in use, by {by}", None
-        if self.is_stopping:
-            return ", but the scheduler is stopping, and starts nothing more", None
-        if task.by_hand or self.start is not None:
-            return ": it waits for a slot", None
-        # Nothing else is left that keeps the engine from starting it (engine/admission).
-        if not task.tries and (before := _first_in_turn(task, live)) != task.id:
-            return f", but {before} of its routine goes first", before
-        if task.origin is Origin.BACKFILL:
-            return ": it waits for a slot", None
-        return f", but {_GENTLY}", None
-
-    def _pool_words(self, routine: Routine, running: list[Task]) -> str:
-        """Return what a routine lacks of its pool's slots; nothing if there are enough."""
-        if routine.pool is None:
-            return ""
-        others = [one for one in running if one.routine in self.registry]
-        holding = [one for one in others if self.registry[one.routine].pool == routine.pool]
-        taken = sum(self.registry[one.routine].pool_slots for one in holding)
-        count = self.registry.pools[routine.pool]
-        if taken + routine.pool_slots <= count:
-            return ""
-        needed = f"it takes {routine.pool_slots} of the {count} slots of pool {routine.pool!r}"
-        by = f", by {_few(holding)}" if holding else ""
-        return f"{needed}, and {taken} are in use{by}"
 
     def _absent_step(self, id: TaskId) -> tuple[Link, TaskId | None]:
         routine = self.registry.get(id.routine)

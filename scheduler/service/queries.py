@@ -17,10 +17,11 @@ from scheduler.errors import SchedulerError, as_word, quoted
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Routine
 from scheduler.registry.task_id import parse_moment, split_task_id
-from scheduler.service.explain import Explainer, mending_commands
+from scheduler.service.explain import Explainer
 from scheduler.service.forecast import conditions_of, expected_views, limits_of
 from scheduler.service.grid import DEFAULT_COLUMNS, DEFAULT_ROWS, grid_view
 from scheduler.service.log_files import size_of
+from scheduler.service.mending import mending_commands
 from scheduler.service.outlook import Outlook
 from scheduler.service.planned import planned
 from scheduler.service.requests import backfill_of, executed, named_task

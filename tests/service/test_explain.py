@@ -14,7 +14,8 @@ from scheduler.registry.calendars import Calendar, CalendarSchedule, OnHoliday
 from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.registry import Registry
 from scheduler.registry.routine import Backlog, Dependency, Otherwise, Overlap
-from scheduler.service.explain import Explainer, Explanation, mending_commands
+from scheduler.service.explain import Explainer, Explanation
+from scheduler.service.mending import mending_commands
 from scheduler.service.store.memory import MemoryStore
 from scheduler.zones import EPOCH_ORDINAL, to_instant
 from tests.engine.stories import STORIES, Story
@@ -261,6 +262,13 @@ def test_of_many_that_hold_the_slots_those_are_named_that_have_run_the_longest()
     sentence = why(world, "late.2026-11-02T01:05:00").links[0].sentence
     named = ", ".join(f"{name}.2026-11-02T01:0{name}:00" for name in "123")
     assert sentence.endswith(f"and 4 are in use, by {named} and 1 more")
+
+
+def test_a_ready_task_says_that_what_fell_due_with_it_is_being_planned() -> None:
+    registry = a_registry(a_routine("a", "0 1 * * *"), a_routine("b", "0 1 * * *"))
+    world = World(registry, EVE, planned_at_once=1).start().fall_due()
+    sentence = why(world, "a.2026-11-02T01:00:00").links[0].sentence
+    assert sentence.endswith("is ready: it starts once all is planned that fell due with it")
 
 
 def test_a_task_that_was_late_says_that_such_start_gently() -> None:
