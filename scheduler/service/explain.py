@@ -206,7 +206,10 @@ class Explainer:
         if state is not None and state.assumed is not None:
             sentence = f"{id} is older than the first start, and counts as {state.assumed} by hand"
             return Link(task=id, state="unknown", sentence=sentence), None
-        sentence = f"{id} is unknown: it is older than the first start of its routine"
+        why = "it is older than the first start of its routine"
+        if state is not None and id.instant > state.known_since:
+            why = "its record was pruned, for it is older than the history that is kept"
+        sentence = f"{id} is unknown: {why}"
         return Link(task=id, state="unknown", sentence=sentence), None
 
     def _coming_step(self, id: TaskId) -> tuple[Link, TaskId | None]:

@@ -264,6 +264,16 @@ def test_of_many_that_hold_the_slots_those_are_named_that_have_run_the_longest()
     assert sentence.endswith(f"and 4 are in use, by {named} and 1 more")
 
 
+def test_a_task_whose_record_was_pruned_is_not_called_older_than_the_first_start() -> None:
+    world = World(a_registry(a_routine("a", "0 1 * * *")), EVE).start()
+    world.run_until(at("2026-11-09T02:00"))
+    assert sum(world.store.prune(at("2026-11-08T00:00"), keep=1)) > 0
+    pruned = "is unknown: its record was pruned, for it is older than the history that is kept"
+    assert why(world, "a.2026-11-03T01:00:00").links[0].sentence.endswith(pruned)
+    older = "is unknown: it is older than the first start of its routine"
+    assert why(world, "a.2026-11-01T01:00:00").links[0].sentence.endswith(older)
+
+
 def test_a_ready_task_says_that_what_fell_due_with_it_is_being_planned() -> None:
     registry = a_registry(a_routine("a", "0 1 * * *"), a_routine("b", "0 1 * * *"))
     world = World(registry, EVE, planned_at_once=1).start().fall_due()
