@@ -1,13 +1,14 @@
-"""What was to be reached, and whether it was: the goals as a table, held against summaries.
+"""What was to be reached, and whether it was: the goals as a table, held against what a page says.
 
-Pure, as the figures are.
+Pure, as the figures are.  The page says it, and no run alone: each question may be asked by itself.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from benchmarks.figures import BARE, OURS, PROMISED, Summary
-from benchmarks.tables import markdown, number
+from benchmarks.figures import BARE, OURS, PROMISED
+from benchmarks.tables import markdown, number, times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,23 +67,47 @@ GOALS = (
 )
 
 
-def goals_table(summaries: Sequence[Summary]) -> str:
-    """Return each goal, what was measured, and whether that is enough."""
-    found = {(one.what, one.who, one.size): one for one in summaries}
-    rows = [_row(goal, found.get((goal.what, goal.who, goal.size))) for goal in GOALS]
-    return markdown(["what", "goal", "measured", "reached"], rows, is_text=True)
+#: (what was measured, who, column) -> what stands there
+Cells = Mapping[tuple[str, str, str], str]
+
+_TABLE = re.compile(r"^\*\*(?P<what>.+)\*\*\n\n(?P<lines>(?:\|.*\|\n?)+)", re.MULTILINE)
 
 
-def _row(goal: Goal, summary: Summary | None) -> list[str]:
+def goals_table(page: str) -> str:
+    """Return each goal, what the tables of a page say, and whether that is enough."""
+    cells = dict(_cells(page))
+    return markdown(
+        ["what", "goal", "measured", "reached"], [_row(goal, cells) for goal in GOALS], is_text=True
+    )
+
+
+def _cells(page: str) -> Iterator[tuple[tuple[str, str, str], str]]:
+    for found in _TABLE.finditer(page):
+        headers, _, *rows = (_split(line) for line in found["lines"].splitlines())
+        for who, *values in rows:
+            for column, value in zip(headers[1:], values, strict=True):
+                name = column.partition(", ")[0]  # "median, ms"
+                yield (found["what"].casefold(), who, name), value
+
+
+def _split(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def _row(goal: Goal, cells: Cells) -> list[str]:
     what = goal.what if goal.size is None else f"{goal.what}: {goal.size:,}"
-    value = None if summary is None else _value(goal, summary)
-    if summary is None or value is None:
+    said = cells.get((goal.what.casefold(), goal.who, _column(goal)), "").replace(",", "")
+    try:
+        value = float(said)
+    except ValueError:
         return [what, goal.in_words(), "not measured", ""]
     is_reached = value >= goal.limit if goal.is_least else value <= goal.limit
     return [what, goal.in_words(), number(value), "yes" if is_reached else "no"]
 
 
-def _value(goal: Goal, summary: Summary) -> float | None:
-    if goal.of:
-        return (summary.p99_ratios if goal.is_p99 else summary.ratios).get(goal.of)
-    return summary.median
+def _column(goal: Goal) -> str:
+    if goal.size is not None:
+        return f"{goal.size:,}"
+    if not goal.of:
+        return "median"
+    return f"p99: {times(goal.of)}" if goal.is_p99 else times(goal.of)

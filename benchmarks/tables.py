@@ -41,6 +41,11 @@ def number(value: float | None) -> str:
     return f"{value:,.{places}f}"
 
 
+def times(base: str) -> str:
+    """Return the column that holds what was measured against a base."""
+    return f"times {_SHORT[base]}"
+
+
 def _rows(summaries: Sequence[Summary]) -> tuple[list[str], list[list[str]]]:
     unit = summaries[0].unit
     has_p99 = any(one.p99 is not None for one in summaries)
@@ -51,8 +56,8 @@ def _rows(summaries: Sequence[Summary]) -> tuple[list[str], list[list[str]]]:
         f"median, {unit}",
         "of the rounds",
         *(["p99"] if has_p99 else []),
-        *(f"times {_SHORT[base]}" for base in bases),
-        *(f"p99: times {_SHORT[base]}" for base in p99_bases),
+        *(times(base) for base in bases),
+        *(f"p99: {times(base)}" for base in p99_bases),
     ]
     rows = [
         [

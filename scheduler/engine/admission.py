@@ -153,23 +153,24 @@ def lane_of(board: Board, entry: Entry) -> Lane:
 
 
 def admitted(
-    board: Board, queue: Queue, limits: Limits, withheld: Container[str] = ()
+    board: Board, queue: Queue, limits: Limits, withheld: Container[str], after: datetime
 ) -> TaskId | None:
     """Return the next task that may start now, taken out of the queue; None if there is none.
 
-    Of the routines that are ``withheld`` none may; they must be offered again.
+    Of the routines that are ``withheld`` none may that came due after ``after``; they must be
+    offered again.
     """
     while board.running_count < limits.max_running:
         head = queue.head(board, with_late=board.running_late < limits.late)
         if head is None:
             return None
-        _, lane, _, name = head
-        if name in withheld:
-            queue.withhold(name)
-            continue
+        _, lane, place, name = head
         id = queue.first_of(name)
         assert id is not None, "a routine without a ready task has no head"
         entry, routine = board.live[id], board.registry[name]
+        if name in withheld and lane is not Lane.BY_HAND and (place > after or id in board.put_off):
+            queue.withhold(name)
+            continue
         if not entry.task.by_hand and board.pause_of(name) is not None:
             queue.withhold(name)  # a retry of what had started; offered again at resume
             continue

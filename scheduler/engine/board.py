@@ -232,7 +232,7 @@ class Board:
         self.pauses: dict[tuple[PauseScope, str], Pause] = {}
         self.timers: list[tuple[datetime, TimerTurn, int, Timer]] = []  # a heap
         self.waits: list[tuple[datetime, TimerTurn, int, Timer]] = []  # the same, of wait_until
-        self.put_off: list[tuple[datetime, TimerTurn, int, Timer]] = []
+        self.put_off: dict[TaskId, list[tuple[datetime, TimerTurn, int, Timer]]] = {}
         self._timers_set = 0
         self.freed: dict[str, None] = {}  # routines of which an attempt ended
         # upstream routine -> instant -> downstream routine -> links
@@ -415,8 +415,9 @@ class Board:
 
     def set_again(self) -> None:
         """Let the timers that were put off go off."""
-        for item in self.put_off:
-            heappush(self.timers, item)
+        for items in self.put_off.values():
+            for item in items:
+                heappush(self.timers, item)
         self.put_off.clear()
 
     def _turn_of(self, timer: Timer) -> TimerTurn:

@@ -64,6 +64,8 @@ from scheduler.zones import FIRST, to_instant, to_utc
 # Events that do not wait for the rest of what is being planned: the end of one task must not hold
 # up the start of the next.
 _AMID_PLANNING = (TimePassed, AttemptExited, AttemptRefused, AttemptLost)
+# A moment that no clock is before, whatever it is set to.
+_AT_ONCE = to_utc(FIRST)
 # Ended tasks of a routine that are kept before those that nothing can wait for are dropped.
 _KEPT_ENDED = 64
 # A time of day comes again within a day, but for what a zone makes of it.
@@ -74,7 +76,8 @@ _LONGEST_TO_A_TIME = timedelta(days=2)
 class _Batch:
     """What has fallen due together, while it is planned: upstream first, some in each pass.
 
-    None of it starts before all is planned: what comes last may have the higher priority.
+    None of it starts before all is planned: what comes last may have the higher priority.  What was
+    ready before may, or what covers it now: an end in between counts as if it had come before.
     """
 
     after: datetime  # up to when all had been planned before
@@ -122,7 +125,7 @@ class Engine:
 
     def handle(self, event: AnyEvent) -> list[Command]:
         """Apply an event and return what must be recorded, and then done, in that order."""
-        is_amid = isinstance(event, _AMID_PLANNING)
+        batch, is_amid = self._batch, isinstance(event, _AMID_PLANNING)
         planned = self._plan(event.at) if self._batch is not None and not is_amid else []
         acts = self._apply(event)
         if isinstance(event, MachineWoke) and event.is_followed:
@@ -130,11 +133,11 @@ class Engine:
         self._settle(event.at)
         if self._is_serving:
             # Before the planning: what waits no longer is not covered by what falls due.
-            stop_waiting(self._board, event.at)
+            stop_waiting(self._board, event.at if batch is None else min(event.at, batch.until))
             self._settle(event.at)
             if not is_amid:
                 planned += self._plan(event.at)
-            elif self._batch is None or isinstance(event, TimePassed):
+            elif batch is None or isinstance(event, TimePassed):
                 planned = self._plan(event.at, self._limits.planned_at_once)
             # After it: what is planned late may be too late already, or covered by then.
             acts.extend(go_off(self._board, event.at, self._withheld))
@@ -144,7 +147,7 @@ class Engine:
             acts.extend(self._admit(event.at))
         else:
             acts.extend(go_off(self._board, event.at))
-        return [*self._records(), *acts, *self._wake(event.at)]
+        return [*self._records(), *acts, *self._wake()]
 
     def _apply(self, event: AnyEvent) -> list[Command]:
         board, at = self._board, event.at
@@ -413,7 +416,9 @@ class Engine:
         board = self._board
         commands: list[Command] = []
         enqueue(board, self._queue)
-        while (id := admitted(board, self._queue, self._limits, self._withheld)) is not None:
+        after = board.planned_until if self._batch is None else self._batch.after
+        withheld = self._withheld
+        while (id := admitted(board, self._queue, self._limits, withheld, after)) is not None:
             commands.append(self._start_attempt(id, at))
         return commands
 
@@ -447,6 +452,8 @@ class Engine:
     def _prune(self, name: str) -> None:
         """Drop ended tasks that nothing can wait for, each time they have doubled."""
         board = self._board
+        if name not in board.registry:
+            return  # it was planned by the old one, which has just been replaced
         ended, runs = board.ended.get(name, {}), board.runs.get(name, [])
         if len(ended) + len(runs) < self._prune_at.get(name, _KEPT_ENDED):
             return
@@ -495,13 +502,13 @@ class Engine:
             changed.clear()
         return commands
 
-    def _wake(self, now: datetime) -> list[Command]:
+    def _wake(self) -> list[Command]:
         board = self._board
         moments = [heap[0][0] for heap in (board.timers, board.waits) if heap]
         if self._is_serving and self._due:
             moments.append(self._due[0][0])
         if self._batch is not None:
-            moments.append(min(self._batch.until, now))  # at once
+            moments.append(_AT_ONCE)
         at = min(moments, default=None)
         if at == self._woken_at:
             return []

@@ -213,9 +213,9 @@ def unknown_tasks(board: Board) -> tuple[TaskId, ...]:
         for standing in entry.standings if entry.losts else ():
             if standing.kind == LOST and _fate(board, standing.target) is None:
                 found[standing.target] = None
-    after = to_instant(board.planned_until)
     firsts: dict[str, int | None] = {}
     for name, routine in board.registry.items():
+        after = to_instant(board.behind.get(name, board.planned_until))
         if not routine.enabled or all(
             _is_settled(board, dependency, after, firsts) for dependency in routine.dependencies
         ):

@@ -68,19 +68,22 @@ def stop_waiting(board: Board, at: datetime) -> None:
 
 
 def go_off(board: Board, at: datetime, withheld: Container[str] = ()) -> Iterator[Command]:
-    """Do what the other timers up to now are for; put off those of ``withheld`` routines."""
+    """Do what the other timers up to now are for.
+
+    Put off is what concerns a task of a ``withheld`` routine that may be covered yet.
+    """
     while board.timers and board.timers[0][0] <= at:
         item = heappop(board.timers)
         moment, _, _, timer = item
-        if timer.task is not None and timer.task.routine in withheld:
-            board.put_off.append(item)
-            continue
         if timer.kind is TimerKind.RESUME:
             assert timer.pause is not None
             _resume(board, timer, at)
             continue
         assert timer.task is not None
         entry = board.live.get(timer.task)
+        if entry is not None and entry.keeps_its_turn and timer.task.routine in withheld:
+            board.put_off.setdefault(timer.task, []).append(item)
+            continue
         match timer.kind:
             case TimerKind.RETRY:
                 if entry is not None and _is_due_retry(entry.task, at):

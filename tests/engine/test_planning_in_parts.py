@@ -6,6 +6,7 @@ import pytest
 
 from scheduler.engine.events import AttemptExited, TimePassed
 from scheduler.engine.task import TaskId
+from scheduler.registry.deadlines import parse_deadline
 from scheduler.registry.routine import Backlog
 from tests.support.checked_world import CheckedWorld
 from tests.support.operating_worlds import OperatingDraw
@@ -76,9 +77,58 @@ def test_the_clock_that_is_set_back_amid_planning_does_not_hold_it_up() -> None:
     registry = a_registry(*(a_routine(name, "0 0 * * *") for name in CROWD))
     world = CheckedWorld(registry, EVE, slots=1, planned_at_once=5).start().fall_due()
     world.now = EVE
-    world.handle(TimePassed(at=EVE), "set back")
-    assert world.store.planned_until() == MIDNIGHT
+    assert world.wake_at is not None and world.wake_at < EVE
+    world.fall_due()
+    assert (world.now, world.store.planned_until()) == (EVE, MIDNIGHT)
     assert len(world.starts) == 1
+
+
+def test_a_slot_that_comes_free_meanwhile_goes_to_who_had_waited_for_it_longest() -> None:
+    registry = a_registry(
+        a_routine("long", "15 23 * * *"),
+        replace(a_routine("urgent", "30 23,0 * * *"), priority=9),
+        a_routine("other", "40 23 * * *"),
+        replace(a_routine("latest", "30,59 23 * * *"), priority=5),
+        *(a_routine(name, "59 23 * * *") for name in CROWD),
+    )
+    world = CheckedWorld(registry, EVE, {"long": Ends(minutes=300)}, slots=1, planned_at_once=4)
+    world.start().run_until(at("2026-11-01T23:50"))
+    long = TaskId("long", at("2026-11-01T23:15"))
+    world.fall_due()
+    assert world.task("latest.2026-11-01T23:59:00").place == at("2026-11-01T23:30")
+    for id in (long, TaskId("urgent", at("2026-11-01T23:30"))):
+        world.handle(AttemptExited(at=world.now, task=id, attempt=1, code=0), "exited")
+    assert world.store.planned_until() == at("2026-11-01T23:40"), "not all is planned yet"
+    assert [str(id) for _, id in world.starts[1:]] == [
+        "urgent.2026-11-01T23:30:00",
+        "latest.2026-11-01T23:59:00",
+    ]
+
+
+def test_a_reload_amid_planning_may_remove_what_has_just_been_planned() -> None:
+    paused = a_routine("c0", "* * * * *", backlog=Backlog.ALL)
+    crowd = [a_routine(name, "0 0 * * *") for name in CROWD[1:]]
+    registry = a_registry(paused, *crowd)
+    begin = at("2026-11-01T22:00")
+    world = CheckedWorld(registry, begin, {"c0": Ends(minutes=3000)}, planned_at_once=2).start()
+    world.run_until(at("2026-11-01T23:59")).fall_due()
+    assert world.store.planned_until() == at("2026-11-01T23:59")
+    world.reload(a_registry(*crowd))
+    assert "c0" not in world.engine.registry
+    assert world.store.planned_until() == MIDNIGHT
+
+
+def test_what_is_overdue_or_takes_too_long_amid_planning_is_so_at_once_or_after_a_stop() -> None:
+    registry = a_registry(
+        replace(a_routine("bad", "0 0 * * *"), due_by=parse_deadline("+24h")),
+        *(a_routine(name, "0 0 * * *") for name in CROWD),
+    )
+    world = CheckedWorld(registry, at("2026-10-31T23:00"), {"bad": Ends(code=1)}, planned_at_once=2)
+    world.start().run_until(at("2026-11-01T23:00"))
+    world.fall_due()
+    assert world.store.planned_until() != MIDNIGHT
+    assert world.task("bad.2026-11-01T00:00:00").is_overdue
+    world.stop()
 
 
 @pytest.mark.parametrize("seed", range(24))

@@ -205,7 +205,7 @@ class Ledger:
         planned_until = self.mirror.planned_until()
         assert planned_until is not None
         for task in started:
-            is_early = task.instant > planned_until and not task.by_hand and task.tries == 1
+            is_early = task.place > planned_until and not task.by_hand and task.tries == 1
             keep(not is_early, "what falls due together is planned before it starts", task.id)
             for other in left if task.routine in self.registry else ():
                 if self._is_free(other) and self._goes_before(other, task):

@@ -202,7 +202,7 @@ class CheckedWorld(World):
         if task.by_hand or task.tries > 1:
             return
         planned_until = self.store.planned_until()
-        assert planned_until is not None and id.instant <= planned_until, f"{id} starts early"
+        assert planned_until is not None and task.place <= planned_until, f"{id} starts early"
         unmet = self.reference.unmet(id)
         assert not unmet, f"{id} starts before {unmet}"
         for _, stand_in in task.stand_ins:
@@ -225,7 +225,7 @@ class CheckedWorld(World):
             task for id, task in self.live.items() if task.state is TaskState.READY or id in started
         ]
         withheld = self.being_planned
-        ready = [task for task in ready if task.routine not in withheld]
+        ready = [task for task in ready if task.routine not in withheld or self._was_due(task)]
         expected: list[TaskId] = []
         while len(busy) < self.slots:
             best = min(self._candidates(ready, busy), default=None)
@@ -239,6 +239,19 @@ class CheckedWorld(World):
             ready = [task for task in ready if task.id != id]
             expected.append(id)
         assert list(started) == expected, f"started {list(map(str, started))}, not {expected}"
+
+    def _was_due(self, task: Task) -> bool:
+        """Return whether a task, or what it covers, fell due before what is being planned.
+
+        One of which a moment has passed since is judged by that first, once all is planned.
+        """
+        if task.by_hand or task.tries:
+            return True
+        routine, until = self.registry[task.routine], self.planned_until
+        assert until is not None
+        deadlines = (one for one in (routine.start_by, routine.due_by) if one is not None)
+        moments = (self.reference.moment(task.id, deadline) for deadline in deadlines)
+        return task.place <= until and not any(until < at <= self.now for at in moments)
 
     def _candidates(
         self, ready: list[Task], busy: dict[TaskId, None]

@@ -55,6 +55,11 @@ class Seen:
     reference: Reference
     withheld: Collection[str] = ()  # routines of which something that is due is not all planned
 
+    def may_be_covered(self, task: Task) -> bool:
+        """Return whether a newer task that is being planned may run in place of this one."""
+        is_by_turn = heeds_needs(task) and task.origin is not Origin.BACKFILL
+        return task.routine in self.withheld and is_by_turn
+
     @property
     def recorded(self) -> list[Task]:
         """Return the tasks that were recorded."""
@@ -128,8 +133,6 @@ class OperatingChecks:
 
     def _check_timeouts(self, seen: Seen) -> None:
         for id, began in self.began.items():
-            if id.routine in seen.withheld:
-                continue
             is_over = began.ends_by is not None and began.ends_by <= seen.event.at
             assert not is_over or id in self.killed, f"{id} runs beyond {began.ends_by}"
 
@@ -139,12 +142,14 @@ class OperatingChecks:
         before = seen.planned_before or now
         told = [one.task for one in seen.commands if isinstance(one, Notice)]
         for name, routine in seen.registry.items():
-            if routine.due_by is None or name in seen.withheld:
+            if routine.due_by is None:
                 continue
             recent = seen.store.tasks_since(name, before - timedelta(days=3))
             live_or_ended = (*seen.live.values(), *seen.recorded)
             older = (task for task in live_or_ended if task.routine == name)
             for task in dict.fromkeys((*recent, *older)):
+                if seen.may_be_covered(task):
+                    continue
                 is_new = task.id not in self.known and task.planned_at == seen.event.at
                 is_instant = seen.registry.triggers.is_instant(name, to_instant(task.instant))
                 if not (is_instant or routine.is_by_hand):
@@ -172,7 +177,7 @@ class OperatingChecks:
                 if task.is_overdue:
                     self.overdue[task.id] = None
         for task in seen.recorded:
-            if task.routine in seen.withheld:
+            if seen.may_be_covered(task):
                 continue
             self.known[task.id] = None
             if task.is_overdue:
@@ -236,7 +241,7 @@ def _check_record(seen: Seen, task: Task) -> None:
 def _check_tried(seen: Seen) -> None:
     """Check that what waits for its retry does so until its time, and no longer."""
     for id, task in seen.live.items():
-        if task.state not in UNSTARTED or not task.tries or id.routine in seen.withheld:
+        if task.state not in UNSTARTED or not task.tries:
             continue
         if task.state is TaskState.WAITING:
             assert task.cause is Cause.RETRY and task.retry_at is not None, f"{id}: {task.cause}"
