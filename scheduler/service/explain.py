@@ -166,8 +166,16 @@ class Explainer:
         run = self.store.run_of(id)
         if run is not None and self._is_instant(id):
             sentence = f"{id} was skipped: {run.reason}"
-            return Link(task=id, state=TaskState.SKIPPED, sentence=sentence), run.cover
+            return self._skipped_link(id, sentence, run.cover)
         return self._absent_step(id)
+
+    def _skipped_link(
+        self, id: TaskId, sentence: str, cover: TaskId | None
+    ) -> tuple[Link, TaskId | None]:
+        """Return the step from a skipped task to the one that runs in its place at last."""
+        last = None if cover is None else self._followed(cover)
+        words = "" if last == cover else f", and that one in the end by {last}"
+        return Link(task=id, state=TaskState.SKIPPED, sentence=sentence + words), last
 
     def _task_step(self, task: Task) -> tuple[Link, TaskId | None]:
         id = task.id
@@ -185,8 +193,9 @@ class Explainer:
                 return Link(task=id, state=task.state, sentence=sentence), None
             case TaskState.SUCCEEDED | TaskState.FAILED | TaskState.CANCELLED | TaskState.SKIPPED:
                 sentence = f"{id} {ended_in_words(task.state, task.reason)}"
-                after = task.cover if task.cause is Cause.COVERED else None
-                return Link(task=id, state=task.state, sentence=sentence), after
+                if task.cause is Cause.COVERED:
+                    return self._skipped_link(id, sentence, task.cover)
+                return Link(task=id, state=task.state, sentence=sentence), None
 
     def _absent_step(self, id: TaskId) -> tuple[Link, TaskId | None]:
         routine = self.registry.get(id.routine)
@@ -274,12 +283,14 @@ class Explainer:
 
     def _followed(self, id: TaskId) -> TaskId:
         """Return the task that runs in place of this one, covers followed."""
-        for _ in range(_LONGEST):
+        # Each instant of a routine that cannot start covers the one before: that may be thousands.
+        while True:
             record: Task | SkippedRun | None = self.store.task(id) or self.store.run_of(id)
             if record is None or record.cause is not Cause.COVERED or record.cover is None:
-                break
+                return id
+            if record.cover.instant <= id.instant:
+                return id  # a cover is newer: whoever wrote this record was not the engine
             id = record.cover
-        return id
 
     def _state_of(self, id: TaskId) -> str:
         id = self._followed(id)

@@ -264,6 +264,28 @@ def test_of_many_that_hold_the_slots_those_are_named_that_have_run_the_longest()
     assert sentence.endswith(f"and 4 are in use, by {named} and 1 more")
 
 
+def test_a_long_chain_of_covers_is_followed_to_its_end() -> None:
+    up = a_routine("up", "*/5 * * * *", "slow latest")
+    registry = a_registry(a_routine("slow", "0 1 * * *"), up, a_routine("down", "2 1 * * *", "up"))
+    world = World(registry, EVE, {"slow": Ends(3000)}).start(assume_done=True)
+    world.run_until(at("2026-11-02T09:02"))
+    found = why(world, "down.2026-11-02T01:02:00")
+    assert [str(link.task) for link in found.links] == [
+        "down.2026-11-02T01:02:00",
+        "up.2026-11-02T09:00:00",
+        "slow.2026-11-02T01:00:00",
+    ]
+    links = why(world, "up.2026-11-02T01:00:00").links
+    assert links[0].sentence == (
+        "up.2026-11-02T01:00:00 was skipped: covered by up.2026-11-02T01:05:00,"
+        " and that one in the end by up.2026-11-02T09:00:00"
+    )
+    assert [str(link.task) for link in links[1:]] == [
+        "up.2026-11-02T09:00:00",
+        "slow.2026-11-02T01:00:00",
+    ]
+
+
 def test_a_task_whose_record_was_pruned_is_not_called_older_than_the_first_start() -> None:
     world = World(a_registry(a_routine("a", "0 1 * * *")), EVE).start()
     world.run_until(at("2026-11-09T02:00"))
