@@ -305,7 +305,7 @@ class Ledger:
                 new.id,
                 f"was to be {ending}, and is {new.state}: {new.cause}",
             )
-        if new.state is TaskState.SUCCEEDED:
+        if new.state is TaskState.SUCCEEDED and new.cause is not Cause.MARKED_SUCCEEDED:
             is_good = process is not None and process.code == 0 and process.is_recorded
             keep(is_good, "only an exit with 0 is a success", new.id, ":", attempt)
             keep(ending is None or process is not None, "a success is seen", new.id)
