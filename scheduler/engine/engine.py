@@ -140,7 +140,8 @@ class Engine:
             elif batch is None or isinstance(event, TimePassed):
                 planned = self._plan(event.at, self._limits.planned_at_once)
             # After it: what is planned late may be too late already, or covered by then.
-            acts.extend(go_off(self._board, event.at, self._withheld))
+            passed = event.at if batch is None else max(event.at, batch.until)  # though set back
+            acts.extend(go_off(self._board, passed, self._withheld))
             for name in planned:  # not before: what has ended may be overdue
                 self._prune(name)
             self._settle(event.at)

@@ -224,8 +224,6 @@ class CheckedWorld(World):
         ready = [
             task for id, task in self.live.items() if task.state is TaskState.READY or id in started
         ]
-        withheld = self.being_planned
-        ready = [task for task in ready if task.routine not in withheld or self._was_due(task)]
         expected: list[TaskId] = []
         while len(busy) < self.slots:
             best = min(self._candidates(ready, busy), default=None)
@@ -264,7 +262,10 @@ class CheckedWorld(World):
             key = (not is_next, turn, task.place, task.instant, task)
             if task.routine not in heads or key[:4] < heads[task.routine][:4]:
                 heads[task.routine] = key
+        withheld = self.being_planned
         for _, _, place, instant, task in heads.values():
+            if task.routine in withheld and not self._was_due(task):
+                continue
             lane, routine = self._lane(task), self.registry[task.routine]
             if lane is Lane.LATE and len(self.late_running) >= self.late:
                 continue
@@ -346,7 +347,9 @@ class CheckedWorld(World):
             match command:
                 case RecordTask(task=task) if task.cause is Cause.COVERED and task.cover:
                     was = before.get(task.id)
-                    self._check_cover(task.id, task.cover, was)
+                    # A block that a start finds may be lifted by what was missed meanwhile.
+                    if was is None or not isinstance(self.events[-1], SchedulerStarted):
+                        self._check_cover(task.id, task.cover, was)
                 case RecordRun(run=run) if run.cover and run.at == self.now and run.count < 300:
                     first, last = map(int, (run.first.timestamp(), run.last.timestamp()))
                     triggers = self.registry.triggers
