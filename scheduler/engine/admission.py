@@ -11,7 +11,6 @@ of slots of each pool, so that who lacks them holds up nobody else, and ten thou
 cost no more than one.
 """
 
-from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -152,14 +151,8 @@ def lane_of(board: Board, entry: Entry) -> Lane:
     return Lane.LATE if entry.task.instant < board.since else Lane.DUE
 
 
-def admitted(
-    board: Board, queue: Queue, limits: Limits, withheld: Container[str], after: datetime
-) -> TaskId | None:
-    """Return the next task that may start now, taken out of the queue; None if there is none.
-
-    Of the routines that are ``withheld`` none may that came due after ``after``; they must be
-    offered again.
-    """
+def admitted(board: Board, queue: Queue, limits: Limits) -> TaskId | None:
+    """Return the next task that may start now, taken out of the queue; None if there is none."""
     while board.running_count < limits.max_running:
         head = queue.head(board, with_late=board.running_late < limits.late)
         if head is None:
@@ -168,9 +161,11 @@ def admitted(
         id = queue.first_of(name)
         assert id is not None, "a routine without a ready task has no head"
         entry, routine = board.live[id], board.registry[name]
-        if name in withheld and lane is not Lane.BY_HAND and (place > after or id in board.put_off):
-            queue.withhold(name)
-            continue
+        after = board.withheld.get(name)
+        if after is not None and lane is not Lane.BY_HAND:
+            if place > after or id in board.put_off:
+                queue.withhold(name)  # offered again when all that is due is planned
+                continue
         if not entry.task.by_hand and board.pause_of(name) is not None:
             queue.withhold(name)  # a retry of what had started; offered again at resume
             continue

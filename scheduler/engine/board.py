@@ -8,7 +8,7 @@ how many routines or ended tasks there are.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -208,6 +208,10 @@ class Timer:
     pause: tuple[PauseScope, str] | None = None
 
 
+#: (moment, turn, number, timer), as it stands in a heap
+TimerItem = tuple[datetime, TimerTurn, int, Timer]
+
+
 class Board:
     """All that the engine knows.  Dicts keep the order in which things were put in: no chance."""
 
@@ -215,7 +219,11 @@ class Board:
         self.registry = registry
         self.rank = {name: number for number, name in enumerate(registry.order)}
         self.planned_until = planned_until
-        self.behind: dict[str, datetime] = {}  # routines of which less is planned, and up to when
+        # Routines that are being planned, with up to when all had been planned before; those of
+        # them that are still to come; and timers of their tasks.
+        self.withheld: dict[str, datetime] = {}
+        self.behind: dict[str, datetime] = {}
+        self.put_off: dict[TaskId, list[TimerItem]] = {}
         self.since = planned_until  # of the start or the last wake: what is older is late
         self.routines: dict[str, RoutineState] = {}
         self.live: dict[TaskId, Entry] = {}
@@ -230,9 +238,8 @@ class Board:
         self.holding: dict[str, dict[TaskId, None]] = {}  # tasks that allow no other beside them
         self.pool_used: dict[str, int] = {}
         self.pauses: dict[tuple[PauseScope, str], Pause] = {}
-        self.timers: list[tuple[datetime, TimerTurn, int, Timer]] = []  # a heap
-        self.waits: list[tuple[datetime, TimerTurn, int, Timer]] = []  # the same, of wait_until
-        self.put_off: dict[TaskId, list[tuple[datetime, TimerTurn, int, Timer]]] = {}
+        self.timers: list[TimerItem] = []  # a heap
+        self.waits: list[TimerItem] = []  # the same, of wait_until
         self._timers_set = 0
         self.freed: dict[str, None] = {}  # routines of which an attempt ended
         # upstream routine -> instant -> downstream routine -> links
@@ -281,6 +288,10 @@ class Board:
             return task.cover if task.cause is Cause.COVERED else None
         run = self.run_of(id)
         return run.cover if run is not None else None
+
+    def planned_until_of(self, name: str) -> datetime:
+        """Return up to when each instant of a routine has its fate, or is on its way to one."""
+        return self.behind.get(name, self.planned_until)
 
     def is_recorded(self, id: TaskId) -> bool:
         """Return whether the task has a fate or is on its way to one."""
@@ -413,8 +424,15 @@ class Board:
         heap = self.waits if timer.kind is TimerKind.WAIT_UNTIL else self.timers
         heappush(heap, (at, self._turn_of(timer), self._timers_set, timer))
 
-    def set_again(self) -> None:
-        """Let the timers that were put off go off."""
+    def withhold(self, names: Iterable[str], after: datetime) -> None:
+        """Let what falls due of these routines wait until all of it is planned."""
+        self.withheld = dict.fromkeys(names, after)
+        self.behind = self.withheld.copy()
+
+    def release(self) -> None:
+        """Let what was withheld have its turn, and the timers that were put off go off."""
+        self.freed.update(dict.fromkeys(self.withheld))
+        self.withheld.clear()
         for items in self.put_off.values():
             for item in items:
                 heappush(self.timers, item)

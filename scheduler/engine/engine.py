@@ -6,7 +6,7 @@ has fallen due, settle again, give slots.  The rules are in `readiness`, `planni
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
@@ -82,8 +82,6 @@ class _Batch:
 
     after: datetime  # up to when all had been planned before
     until: datetime
-    names: list[str]
-    held: frozenset[str]  # the same
     rest: list[str]  # of those that are still to be planned, the last one first
 
 
@@ -141,7 +139,7 @@ class Engine:
                 planned = self._plan(event.at, self._limits.planned_at_once)
             # After it: what is planned late may be too late already, or covered by then.
             passed = event.at if batch is None else max(event.at, batch.until)  # though set back
-            acts.extend(go_off(self._board, passed, self._withheld))
+            acts.extend(go_off(self._board, passed))
             for name in planned:  # not before: what has ended may be overdue
                 self._prune(name)
             self._settle(event.at)
@@ -378,23 +376,17 @@ class Engine:
         if batch.rest:
             return []
         self._batch = None
-        if len(part) < len(batch.names):  # what was withheld meanwhile has its turn
-            self._board.freed.update(dict.fromkeys(batch.names))
-            self._board.set_again()
-        return batch.names
-
-    @property
-    def _withheld(self) -> Container[str]:
-        """Return the routines of which nothing starts before all that is due is planned."""
-        return () if self._batch is None else self._batch.held
+        names = list(self._board.withheld)
+        self._board.release()
+        return names
 
     def _batch_due(self, at: datetime) -> _Batch:
         board = self._board
         after, board.planned_until = board.planned_until, max(board.planned_until, at)
         names = [*self._fallen_due(self._due, at), *self._fallen_due(self._quiet, at)]
-        board.behind = dict.fromkeys(names, after)
+        board.withhold(names, after)
         rest = sorted(names, key=board.rank.__getitem__, reverse=True)
-        return _Batch(after=after, until=at, names=names, held=frozenset(names), rest=rest)
+        return _Batch(after=after, until=at, rest=rest)
 
     def _fallen_due(self, heap: list[tuple[datetime, int, str]], at: datetime) -> list[str]:
         names: list[str] = []
@@ -417,9 +409,7 @@ class Engine:
         board = self._board
         commands: list[Command] = []
         enqueue(board, self._queue)
-        after = board.planned_until if self._batch is None else self._batch.after
-        withheld = self._withheld
-        while (id := admitted(board, self._queue, self._limits, withheld, after)) is not None:
+        while (id := admitted(board, self._queue, self._limits)) is not None:
             commands.append(self._start_attempt(id, at))
         return commands
 

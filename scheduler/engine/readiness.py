@@ -149,7 +149,7 @@ def _standing_on_run(need: Need, target: TaskId, run: SkippedRun) -> Standing:
 
 def _standing_on_nothing(board: Board, need: Need, target: TaskId) -> Standing:
     state = board.routines.get(target.routine)
-    planned_until = board.behind.get(target.routine, board.planned_until)
+    planned_until = board.planned_until_of(target.routine)
     # At a start, what is new is known already when the missed instants are not planned yet.
     if state is not None and target.instant > max(planned_until, state.known_since):
         return Standing(kind=OPEN, target=target, why=f"{target}, whose time has not come")
@@ -215,7 +215,7 @@ def unknown_tasks(board: Board) -> tuple[TaskId, ...]:
                 found[standing.target] = None
     firsts: dict[str, int | None] = {}
     for name, routine in board.registry.items():
-        after = to_instant(board.behind.get(name, board.planned_until))
+        after = to_instant(board.planned_until_of(name))
         if not routine.enabled or all(
             _is_settled(board, dependency, after, firsts) for dependency in routine.dependencies
         ):

@@ -4,7 +4,7 @@ A timer is set when its reason arises and looked at again when it goes off: by t
 pointless, and then nothing happens.  None is stored: a start sets them anew from the tasks.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from heapq import heappop
@@ -67,11 +67,8 @@ def stop_waiting(board: Board, at: datetime) -> None:
             _stop_waiting(board, entry, timer.number, at)
 
 
-def go_off(board: Board, at: datetime, withheld: Container[str] = ()) -> Iterator[Command]:
-    """Do what the other timers up to now are for.
-
-    Put off is what concerns a task of a ``withheld`` routine that may be covered yet.
-    """
+def go_off(board: Board, at: datetime) -> Iterator[Command]:
+    """Do what the other timers up to now are for; put off those of what may be covered yet."""
     while board.timers and board.timers[0][0] <= at:
         item = heappop(board.timers)
         moment, _, _, timer = item
@@ -81,7 +78,7 @@ def go_off(board: Board, at: datetime, withheld: Container[str] = ()) -> Iterato
             continue
         assert timer.task is not None
         entry = board.live.get(timer.task)
-        if entry is not None and entry.keeps_its_turn and timer.task.routine in withheld:
+        if entry is not None and entry.keeps_its_turn and timer.task.routine in board.withheld:
             board.put_off.setdefault(timer.task, []).append(item)
             continue
         match timer.kind:

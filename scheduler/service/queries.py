@@ -358,10 +358,10 @@ class Answers:
         pauses: Iterable[Pause],
         state: RoutineState | None,
     ) -> View:
-        following = self.registry.triggers.next(routine.name, to_instant(self.now()))
+        following = self._following(routine)
         return routine_view(
             routine,
-            following=None if following is None else to_utc(following),
+            following=None if following is None else following.instant,
             last=None if last is None else task_view(last, self.log_of),
             known_since=None if state is None else state.known_since,
             pause=pause_over(pauses, routine),
@@ -420,11 +420,14 @@ class Answers:
 
     def _next_of(self, name: str) -> TaskId:
         """Return the routine's next task to come, whatever becomes of those before it."""
-        routine = self.registry[name]
-        following = self.registry.triggers.next(name, to_instant(self.now()))
+        following = self._following(self.registry[name])
         if following is None:
             raise SchedulerError(f"routine {name!r} has no task to come (scheduler list)")
-        return TaskId(name, to_utc(following), routine.zone)
+        return following
+
+    def _following(self, routine: Routine) -> TaskId | None:
+        at = self.registry.triggers.next(routine.name, to_instant(self.now()))
+        return None if at is None else TaskId(routine.name, to_utc(at), routine.zone)
 
     def _foremost(self, name: str) -> TaskId:
         """Return the routine's task that a person most likely asks about."""
@@ -437,14 +440,13 @@ class Answers:
         last = self.store.last_ended(name)
         if last is not None and last.state is TaskState.FAILED:
             return last.id
-        following = None
-        if name in self.registry:
-            following = self.registry.triggers.next(name, to_instant(self.now()))
+        routine = self.registry.get(name)
+        following = None if routine is None else self._following(routine)
         if following is not None:
-            return TaskId(name, to_utc(following), self.registry[name].zone)
+            return following
         if last is not None:
             return last.id
-        if name not in self.registry:
+        if routine is None:
             raise SchedulerError(f"routine {name!r} has left the registry, and has never run")
         raise SchedulerError(
             f"routine {name!r} runs by hand only and never has: scheduler execute {as_word(name)}"

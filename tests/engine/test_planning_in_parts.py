@@ -131,6 +131,20 @@ def test_what_is_overdue_or_takes_too_long_amid_planning_is_so_at_once_or_after_
     world.stop()
 
 
+def test_what_is_unknown_is_so_also_to_a_task_that_is_yet_to_be_planned() -> None:
+    registry = a_registry(
+        a_routine("up", "0 12 * * *"),
+        a_routine("down", "0 0 * * *", "up"),
+        *(a_routine(name, "0 0 * * *") for name in CROWD),
+    )
+    world = CheckedWorld(registry, EVE, planned_at_once=1).start()
+    unknown = (TaskId("up", at("2026-11-01T12:00")),)
+    assert world.engine.unknown() == unknown
+    world.fall_due()
+    assert world.state("down.2026-11-02T00:00:00") == "none"
+    assert world.engine.unknown() == unknown
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_in_parts_or_at_once_the_same_comes_of_it(seed: int) -> None:
     draw = OperatingDraw(seed) if seed % 2 else Draw(seed)

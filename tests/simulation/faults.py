@@ -989,11 +989,12 @@ _plant(
 
 
 def _as_if_all_were_planned(original: Function, self: Engine, *given: Any) -> Any:
-    batch, self._batch = self._batch, None
+    board, batch = self._board, self._batch
+    withheld, board.withheld, self._batch = board.withheld, {}, None
     try:
         return original(self, *given)
     finally:
-        self._batch = batch
+        board.withheld, self._batch = withheld, batch
 
 
 _plant(
